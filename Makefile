@@ -1,0 +1,57 @@
+# Newcomers need two of these: `make demo` and `make test`. Each first makes a .venv with what it needs.
+
+PYTHON ?=
+PYTEST_ARGS ?=
+# one worker per core; a worker takes over tests that another has not begun
+WORKERS ?= -n auto --dist worksteal
+# of ten edits each, for `make soak`
+SCENARIOS ?= 2000
+BIN := .venv/bin
+
+.PHONY: help demo demo-flights test test-all soak check format clean setup-examples setup-test setup-lint
+
+help:                ## Show this list
+	@awk -F ' *## ' '/^[a-z-]+:.*##/ { split($$1, name, ":"); printf "  make %-14s %s\n", name[1], $$2 }' Makefile
+
+demo: setup-examples           ## See it work: two pipelines, cached reruns, a failing gate (3 minutes at most)
+	@sh tools/demo.sh
+
+demo-flights: setup-examples   ## Which of 336,776 flights arrive late (about a minute once installed)
+	@sh tools/demo-flights.sh
+
+test: setup-test               ## Run the tests
+	@$(BIN)/python -m pytest -q $(WORKERS) $(PYTEST_ARGS)
+
+test-all: setup-test           ## The tests with everything slow, on every Python found, then the soak
+	@MLORCH_TEST_ALL=1 $(BIN)/python -m pytest -q $(WORKERS) $(PYTEST_ARGS)
+	@sh tools/test-pythons.sh 3.8 3.9 3.10 3.11 3.12 3.13
+	@$(MAKE) --no-print-directory soak
+
+soak: setup-test               ## 20,000 random edits of random pipelines: each run must equal a clean build
+	@MLORCH_SCENARIOS=$(SCENARIOS) MLORCH_EDITS=10 $(BIN)/python -m pytest -q $(WORKERS) tests/properties $(PYTEST_ARGS)
+
+check: setup-test setup-lint   ## What a change has to pass: lint, format, types, tests, coverage
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest -q $(WORKERS) $(PYTEST_ARGS)
+	$(BIN)/coverage combine -q
+	$(BIN)/coverage report --fail-under=90
+
+format: setup-lint             ## Rewrite the sources in the project's format
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:                         ## Remove what the pipelines and the tools made, but not .venv
+	rm -rf build dist htmlcov .mypy_cache .ruff_cache .pytest_cache .hypothesis .mlorch
+	rm -f .coverage .coverage.*
+
+setup-examples:
+	@PYTHON='$(PYTHON)' sh tools/setup.sh .venv examples
+
+setup-test:
+	@PYTHON='$(PYTHON)' sh tools/setup.sh .venv dev examples
+
+setup-lint:
+	@PYTHON='$(PYTHON)' sh tools/setup.sh .venv dev examples lint
