@@ -1,0 +1,376 @@
+"""The one module that changes files: everything that mlorch writes, renames, copies or removes goes through
+here.
+
+Paths are absolute `str` (surrogateescape). Functions raise OSError; the facade turns it into an
+`EnvironmentFault`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import errno
+import os
+import shutil
+import stat
+import sys
+from typing import Any, Callable, Iterable, Iterator, Optional, Sequence, Tuple
+
+from blake3 import blake3
+
+from mlorch.digest import CHUNK, PREFIX
+from mlorch.model import Digest
+from mlorch.store.faults import fault
+
+SMALL = 1 << 16
+"""Up to this many bytes a file is copied by one read and one write."""
+
+_AT_FDCWD = -100
+_RENAME_NOREPLACE = 1
+_RENAME_EXCHANGE = 2
+_FICLONE = 0x40049409
+_umask = os.umask(0o022)
+os.umask(_umask)
+
+
+def _symbol(name: str) -> Optional[Callable[..., int]]:
+    try:
+        return getattr(ctypes.CDLL(None, use_errno=True), name)  # type: ignore[no-any-return]
+    except (AttributeError, OSError):
+        return None
+
+
+_renameat2 = _symbol("renameat2") if sys.platform == "linux" else None
+_syncfs = _symbol("syncfs") if sys.platform == "linux" else None
+
+
+class ReadError(OSError):
+    """A source that was opened can't be read (a bad block): told apart from trouble with what is written."""
+
+
+# ---------------------------------------------------------------------------------------------------- writing
+
+
+def write_all(fd: int, data: bytes) -> None:
+    fault("write")
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view) :]
+
+
+def write_new(path: str, data: bytes, mode: int = 0o644, sync: bool = False) -> None:
+    """Write a file that must not exist yet."""
+    fault("create")
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+    try:
+        write_all(fd, data)
+        if sync:
+            fault("sync")
+            os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def write_atomic(path: str, data: bytes, temporary: str, sync: bool = True) -> None:
+    """Replace `path` by a whole new version; `temporary` is a free name on the same file system."""
+    try:
+        write_new(temporary, data, sync=sync)
+        rename(temporary, path)
+    except OSError:
+        remove(temporary)
+        raise
+    if sync:
+        sync_folder(os.path.dirname(path))
+
+
+def append(path: str, data: bytes, sync: bool = False) -> None:
+    """Append in one write; after a torn last line it begins with a line end."""
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+    try:
+        end = os.fstat(fd).st_size
+        if end and os.pread(fd, 1, end - 1) != b"\n":
+            data = b"\n" + data
+        write_all(fd, data)
+        if sync:
+            fault("sync")
+            os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def read(path: str) -> bytes:
+    with open(path, "rb", buffering=0) as file:
+        return file.readall()
+
+
+def make_folders(path: str) -> None:
+    fault("mkdir")
+    os.makedirs(path, exist_ok=True)
+
+
+# --------------------------------------------------------------------------------------------------- renaming
+
+
+def rename(source: str, target: str) -> None:
+    fault("rename")
+    os.rename(source, target)
+
+
+def rename_new(source: str, target: str) -> None:
+    """Rename to a name that must be free. Raises FileExistsError where something stands there."""
+    fault("rename")
+    if _renameat2 is None or not _rename_flags(source, target, _RENAME_NOREPLACE):
+        if os.path.lexists(target):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), target)
+        os.rename(source, target)
+
+
+def exchange(first: str, second: str) -> bool:
+    """Let two paths change places atomically; False where the system can't (nothing has changed then)."""
+    fault("exchange")
+    return _renameat2 is not None and _rename_flags(first, second, _RENAME_EXCHANGE)
+
+
+def _rename_flags(source: str, target: str, flags: int) -> bool:
+    assert _renameat2 is not None
+    if _renameat2(_AT_FDCWD, os.fsencode(source), _AT_FDCWD, os.fsencode(target), flags) == 0:
+        return True
+    code = ctypes.get_errno()
+    if code in (errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP):
+        return False
+    raise OSError(code, os.strerror(code), source, None, target)
+
+
+def move(source: str, target: str, temporary: str) -> None:
+    """Rename, or across file systems copy whole (to `temporary`, beside `target`'s file system), rename,
+    then remove."""
+    try:
+        rename(source, target)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        if os.path.isdir(source) and not os.path.islink(source):
+            shutil.copytree(source, temporary, symlinks=True)
+        else:
+            shutil.copy2(source, temporary, follow_symlinks=False)
+        rename(temporary, target)
+        remove(source)
+
+
+def remove(path: str) -> None:
+    """Remove a file, link or whole folder, read-only folders in it too; what is not there is fine."""
+    try:
+        fault("remove")
+        os.unlink(path)
+    except FileNotFoundError:
+        return
+    except (IsADirectoryError, PermissionError):
+        if not os.path.isdir(path) or os.path.islink(path):
+            raise
+        try:
+            os.rmdir(path)  # mostly an empty one: a whole search of it takes ten times as long
+        except OSError:
+            shutil.rmtree(path, onerror=_open_up)
+
+
+def _open_up(function: Callable[..., Any], path: str, info: Any) -> None:
+    """A folder without write permission (a step may leave one) is opened, then removed."""
+    if isinstance(info[1], FileNotFoundError):
+        return
+    for folder in (os.path.dirname(path), path):
+        if os.path.isdir(folder) and not os.path.islink(folder):
+            os.chmod(folder, 0o700)
+    if function is os.unlink or function is os.rmdir:
+        function(path)
+    else:
+        shutil.rmtree(path)
+
+
+def remove_empty_parents(path: str, top: str) -> None:
+    """Remove the folders between `path` and `top` that are empty."""
+    folder = os.path.dirname(path)
+    with contextlib.suppress(OSError):
+        while folder.startswith(top + "/"):
+            os.rmdir(folder)
+            folder = os.path.dirname(folder)
+
+
+# ---------------------------------------------------------------------------------------------------- copying
+
+
+def hasher(size: int) -> Any:
+    """A BLAKE3 state; large content is digested on all cores."""
+    return blake3(max_threads=blake3.AUTO) if size > 1 << 26 else blake3()
+
+
+def open_regular(path: str, follow: bool = True) -> int:
+    """A descriptor of a regular file for reading. Never waits at a FIFO; raises OSError (EINVAL) for what is
+    no file."""
+    flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | (0 if follow else os.O_NOFOLLOW)
+    fd = os.open(path, flags)
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise OSError(errno.EINVAL, "is not a regular file", path)
+    return fd
+
+
+def digest_fd(fd: int, size: int) -> Digest:
+    """Digest from the descriptor's position to its end; memory does not grow with the size."""
+    state = hasher(size)
+    if size <= SMALL:
+        for block in blocks(fd):
+            state.update(block)
+        return PREFIX + str(state.hexdigest())
+    buffer = bytearray(CHUNK * 4 if size > 1 << 26 else CHUNK)
+    view = memoryview(buffer)
+    while True:
+        try:
+            fault("read")
+            count = os.readv(fd, [buffer])
+        except OSError as error:
+            raise ReadError(error.errno, error.strerror) from error
+        if not count:
+            return PREFIX + str(state.hexdigest())
+        state.update(view[:count])
+
+
+def blocks(fd: int) -> Iterator[bytes]:
+    while True:
+        try:
+            fault("read")
+            block = os.read(fd, CHUNK)
+        except OSError as error:
+            raise ReadError(error.errno, error.strerror) from error
+        if not block:
+            return
+        yield block
+
+
+def copy_digested(source: str, target: str, mode: int, follow: bool = True) -> Tuple[Digest, int]:
+    """Copy a file (by reflink where the file system has it) to a new path; returns digest and size of what
+    was written, so that a source which changes meanwhile can't give content under a false digest."""
+    fd = open_regular(source, follow)
+    try:
+        return copy_open(fd, target, mode)
+    finally:
+        os.close(fd)
+
+
+def copy_open(fd: int, target: str, mode: int) -> Tuple[Digest, int]:
+    """As `copy_digested`, from a descriptor. Raises ReadError where the source can't be read."""
+    fault("copy")
+    out = os.open(target, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode | 0o200)
+    try:
+        size = os.fstat(fd).st_size
+        if size > SMALL and _reflink(fd, out):
+            copied = digest_fd(out, size), os.fstat(out).st_size
+        else:
+            copied = _copy_blocks(fd, out, size)
+        os.fchmod(out, mode)
+        return copied
+    except BaseException:
+        remove(target)
+        raise
+    finally:
+        os.close(out)
+
+
+def _copy_blocks(fd: int, out: int, size: int) -> Tuple[Digest, int]:
+    state, written = hasher(size), 0
+    for block in blocks(fd):
+        state.update(block)
+        write_all(out, block)
+        written += len(block)
+    return PREFIX + str(state.hexdigest()), written
+
+
+def _reflink(fd: int, out: int) -> bool:
+    if sys.platform != "linux":
+        return False
+    import fcntl
+
+    try:
+        fcntl.ioctl(out, _FICLONE, fd)
+        return True
+    except OSError:
+        return False
+
+
+def has_writer(fd: int) -> bool:
+    """Whether somebody holds this file open for writing (a read lease is refused then). Unknown counts as
+    no."""
+    import fcntl
+
+    if not hasattr(fcntl, "F_SETLEASE"):
+        return False
+    try:
+        fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_RDLCK)
+    except OSError as error:
+        return error.errno == errno.EAGAIN
+    fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_UNLCK)
+    return False
+
+
+def normal_mode(executable: bool) -> int:
+    """Mode of a file in the workspace."""
+    return (0o777 if executable else 0o666) & ~_umask
+
+
+# ---------------------------------------------------------------------------------------------------- syncing
+
+
+def sync_batch(paths: Sequence[str], folder: str) -> None:
+    """Make files (or folders) of one file system durable: one `syncfs` for several, `fsync` for one."""
+    if not paths:
+        return
+    fault("sync")
+    if len(paths) > 1 and _syncfs is not None:
+        fd = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            if _syncfs(fd) == 0:
+                return
+            code = ctypes.get_errno()
+            if code != errno.ENOSYS:
+                raise OSError(code, os.strerror(code), folder)
+        finally:
+            os.close(fd)
+    for path in paths:
+        _fsync(path)
+
+
+def sync_folder(path: str) -> None:
+    fault("sync")
+    _fsync(path)
+
+
+def sync_folders(paths: Iterable[str], top: str) -> None:
+    """Make names durable: of the given folders, and of those above them up to `top`."""
+    wanted = set()
+    for path in paths:
+        while path.startswith(top) and path not in wanted:
+            wanted.add(path)
+            path = os.path.dirname(path)
+    sync_batch(sorted(wanted, reverse=True), top)
+
+
+def _fsync(path: str) -> None:
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def sync_system(folder: str) -> None:
+    """Make everything on the file system of a folder durable."""
+    fault("sync")
+    fd = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        if _syncfs is None or _syncfs(fd) != 0:
+            os.sync()
+    finally:
+        os.close(fd)
+
+
+def utime_now(path: str) -> None:
+    os.utime(path)

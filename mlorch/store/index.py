@@ -1,0 +1,266 @@
+"""The SQLite index: records and objects by what they are looked up by, and a cache of file digests.
+
+It is never the truth: where it is missing, damaged or of another version it is thrown away and made from the
+records and objects. Text is kept as bytes, since paths may hold any.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+from typing import TYPE_CHECKING, Any, Callable, Iterable, List, Optional, Sequence, Tuple, TypeVar
+
+from mlorch.errors import EnvironmentFault
+from mlorch.store import files
+from mlorch.store.faults import fault
+
+if TYPE_CHECKING:
+    import sqlite3
+
+T = TypeVar("T")
+VERSION = 1
+WAIT = 60.0
+"""Seconds to wait for another process that writes."""
+
+TABLES = """
+create table records(path blob primary key, id blob, key blob, family blob, pipeline blob, step blob,
+instance blob,
+    ended real, seconds real) without rowid;
+create index records_family on records(family, ended);
+create index records_instance on records(pipeline, instance, ended);
+create index records_step on records(pipeline, step, ended);
+create table objects(digest blob primary key, bytes integer, referred integer) without rowid;
+create table files(path blob primary key, size integer, mtime integer, ctime integer, inode integer, taken
+integer,
+    digest blob) without rowid;
+create table folders(name blob primary key, signature blob, taken integer, content text, detail blob);
+create table runs(id blob primary key, size integer, mtime integer, info text) without rowid;
+"""
+
+
+def blob(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
+
+
+def text(data: bytes) -> str:
+    return data.decode("utf-8", "surrogateescape")
+
+
+class Index:
+    """One connection, shared by the threads of this process.
+
+    Args:
+        path: the database; with `readonly` nothing is ever written there, and where it can't be used as it
+        is, an index
+            in memory takes its place.
+        populate: fills a new index from the truth.
+        stale: the file is known to lack something (a killed run left notes); with `readonly` it is not used
+        then.
+    """
+
+    def __init__(
+        self, path: str, readonly: bool, populate: Callable[[sqlite3.Connection], None], stale: bool = False
+    ) -> None:
+        self.path = path
+        self._stale = stale
+        self._readonly = readonly
+        self._populate = populate
+        self._guard = threading.RLock()
+        self._connection: Optional[sqlite3.Connection] = None
+        self._identity: Tuple[int, int] = (0, 0)
+        self.rebuilt = 0
+        """How often it was made anew by this process."""
+
+    def query(self, sql: str, arguments: Sequence[Any] = ()) -> List[Tuple[Any, ...]]:
+        return self._run(lambda db: db.execute(sql, arguments).fetchall())
+
+    def write(self, work: Callable[[sqlite3.Connection], object]) -> None:
+        """Run statements in one transaction. Does nothing where the store is read-only."""
+
+        def transaction(db: sqlite3.Connection) -> None:
+            db.execute("begin immediate")
+            try:
+                work(db)
+                fault("index")
+                db.execute("commit")
+            except BaseException:
+                if db.in_transaction:
+                    db.execute("rollback")
+                raise
+
+        if not self._readonly:
+            self._run(transaction)
+
+    def insert(self, table: str, rows: Iterable[Sequence[Any]]) -> None:
+        rows = list(rows)
+        if rows:
+            self.write(lambda db: insert(db, table, rows))
+
+    def close(self) -> None:
+        with self._guard:
+            if self._connection is not None:
+                self._connection.close()
+                self._connection = None
+
+    def __del__(self) -> None:
+        """A store that was only read may just be dropped."""
+        if self._connection is not None:
+            self._connection.close()
+
+    # ------------------------------------------------------------------------------------------------ opening
+
+    def _run(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        import sqlite3
+
+        with self._guard:
+            try:
+                return work(self._open())
+            except sqlite3.OperationalError as error:
+                if not _damaged(error):
+                    self.close()
+                    raise fault_of(self.path, error) from error
+            except sqlite3.DatabaseError:
+                pass
+            self._discard()
+            try:
+                return work(self._open())
+            except sqlite3.DatabaseError as error:
+                raise fault_of(self.path, error) from error
+
+    def _open(self) -> sqlite3.Connection:
+        if self._connection is not None and self._current():
+            return self._connection
+        self.close()
+        import sqlite3
+
+        try:
+            self._connection = self._open_readonly() if self._readonly else self._open_file()
+        except sqlite3.OperationalError as error:
+            if not _damaged(error):
+                raise
+            self._connection = self._remake()
+        except sqlite3.DatabaseError:
+            self._connection = self._remake()
+        return self._connection
+
+    def _remake(self) -> sqlite3.Connection:
+        self._discard()
+        return self._in_memory() if self._readonly else self._open_file()
+
+    def _open_file(self) -> sqlite3.Connection:
+        db = connect(self.path)
+        try:
+            db.execute("pragma journal_mode=delete")
+            db.execute("pragma synchronous=full")
+            if _version(db) != VERSION:
+                self._make(db)
+        except BaseException:
+            db.close()
+            raise
+        found = os.stat(self.path)
+        self._identity = (found.st_dev, found.st_ino)
+        return db
+
+    def _open_readonly(self) -> sqlite3.Connection:
+        import sqlite3
+        from urllib.parse import quote
+
+        if self._stale or not os.path.exists(self.path):
+            return self._in_memory()
+        # a leftover journal of a killed run can't be rolled back without writing
+        if os.path.exists(self.path + "-journal"):
+            return self._in_memory()
+        db = sqlite3.connect(
+            f"file:{quote(os.fsencode(self.path))}?mode=ro",
+            uri=True,
+            timeout=WAIT,
+            isolation_level=None,
+            check_same_thread=False,
+        )
+        try:
+            if _version(db) == VERSION:
+                return db
+        except sqlite3.DatabaseError:
+            db.close()
+            return self._in_memory()
+        db.close()
+        return self._in_memory()
+
+    def _in_memory(self) -> sqlite3.Connection:
+        db = connect(":memory:")
+        try:
+            self._make(db)
+        except BaseException:
+            db.close()
+            raise
+        return db
+
+    def _make(self, db: sqlite3.Connection) -> None:
+        """Throw away what another version left, and fill in. Another process may be doing the same."""
+        db.execute("begin exclusive")
+        try:
+            if _version(db) != VERSION:
+                for kind, name in db.execute(
+                    "select type, name from sqlite_master where name not like 'sqlite_%'"
+                ).fetchall():
+                    db.execute('drop {} if exists "{}"'.format(kind, name.replace('"', '""')))
+                for statement in TABLES.split(";"):
+                    db.execute(statement)
+                self._populate(db)
+                db.execute(f"pragma user_version={VERSION}")
+                self.rebuilt += 1
+            db.execute("commit")
+        except BaseException:
+            if db.in_transaction:
+                db.execute("rollback")
+            raise
+
+    def _current(self) -> bool:
+        """Whether the file that is open is still the one under the name: somebody may have deleted it."""
+        if self._readonly:
+            return True
+        try:
+            found = os.stat(self.path)
+        except OSError:
+            return False
+        return (found.st_dev, found.st_ino) == self._identity
+
+    def _discard(self) -> None:
+        self.close()
+        self._stale = True  # where nothing may be written, an index in memory takes its place
+        if not self._readonly:
+            for suffix in ("", "-journal", "-wal", "-shm"):
+                with contextlib.suppress(FileNotFoundError):
+                    files.remove(self.path + suffix)
+
+
+def insert(db: sqlite3.Connection, table: str, rows: Sequence[Sequence[Any]]) -> None:
+    if rows:
+        marks = ",".join("?" * len(rows[0]))
+        db.executemany(f"insert or replace into {table} values ({marks})", rows)
+
+
+def connect(path: str) -> sqlite3.Connection:
+    import sqlite3
+
+    return sqlite3.connect(path, timeout=WAIT, isolation_level=None, check_same_thread=False)
+
+
+def _version(db: sqlite3.Connection) -> int:
+    return int(db.execute("pragma user_version").fetchone()[0])
+
+
+def _damaged(error: Exception) -> bool:
+    said = str(error)
+    return any(
+        words in said
+        for words in ("malformed", "not a database", "no such table", "no such column", "disk image")
+    )
+
+
+def fault_of(path: str, error: Exception) -> EnvironmentFault:
+    hint = "free some space, or check the disk and the permissions; the index can be deleted at any time"
+    if "locked" in str(error):
+        hint = "another mlorch holds it; wait for that one to end"
+    return EnvironmentFault(f"the index `{path}` can't be used: {error}", hint)

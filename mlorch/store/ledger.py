@@ -1,0 +1,205 @@
+"""Who put what where: what each pipeline file last published (truth, beside the index), which data files its steps
+created beside their outputs, and receipts of effects."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from contextlib import contextmanager
+from typing import Any, Dict, FrozenSet, Iterable, Iterator, List, Mapping, Optional, Tuple
+
+from mlorch.digest import digest_bytes
+from mlorch.model import Digest, Value
+from mlorch.ports import Publication
+from mlorch.store import files, lines, serial
+from mlorch.store.index import blob
+from mlorch.store.session import Session, hold
+
+PUBLICATIONS = "mlorch.publications/1"
+RECEIPTS = "mlorch.receipts/1"
+CREATED = "mlorch.created/1"
+SLACK = 200
+"""Superseded lines that a publications file may hold before it is written anew."""
+
+
+class Publications:
+    """One append-only file per pipeline file, `publications/<digest>.jsonl` in the project's `.mlorch/`."""
+
+    def __init__(self, area: str, session: Session) -> None:
+        self._folder = os.path.join(area, "publications")
+        self._session = session
+        self._guard = threading.RLock()
+        self._loaded: Dict[str, Tuple[Tuple[int, int, int], Dict[str, Publication], int]] = {}
+
+    def of(self, pipeline: str) -> Mapping[str, Publication]:
+        """Path -> what the pipeline file last published there and has not retired."""
+        with self._guard:
+            return dict(self._load(pipeline)[0])
+
+    def get(self, pipeline: str, path: str) -> Optional[Publication]:
+        with self._guard:
+            return self._load(pipeline)[0].get(path)
+
+    def add(self, publication: Publication) -> None:
+        """Remember a publication; one that differs only in its run is not written again."""
+        with self._guard:
+            if self._is_known(publication):
+                return
+            with self._alone():
+                if self._is_known(publication):
+                    return
+                self._append(publication.pipeline, {"publication": serial.to_json(publication)}, publication)
+
+    def _is_known(self, publication: Publication) -> bool:
+        known = self._load(publication.pipeline)[0].get(publication.path)
+        return known is not None and _facts(known) == _facts(publication)
+
+    def forget(self, publication: Publication) -> None:
+        with self._guard, self._alone():
+            if publication.path in self._load(publication.pipeline)[0]:
+                self._append(publication.pipeline, {"retired": publication.path}, None)
+
+    def all(self) -> Iterator[Publication]:
+        """Of every pipeline file that ever published here."""
+        for path in self.paths():
+            yield from _replay(path)[0].values()
+
+    def paths(self) -> List[str]:
+        try:
+            names = sorted(os.listdir(self._folder))
+        except FileNotFoundError:
+            return []
+        return [os.path.join(self._folder, name) for name in names if name.endswith(".jsonl")]
+
+    def _append(self, pipeline: str, line: Dict[str, Any], publication: Optional[Publication]) -> None:
+        path = self._path(pipeline)
+        found, superseded = self._load(pipeline)
+        lines.append(path, {"schema": PUBLICATIONS, "pipeline": pipeline}, line)
+        superseded += line.get("retired", publication.path if publication else "") in found
+        if publication is None:
+            found.pop(line["retired"], None)
+            superseded += 1
+        else:
+            found[publication.path] = publication
+        if superseded > SLACK + len(found):
+            self._compact(pipeline, path, found)
+            superseded = 0
+        self._loaded[pipeline] = (_identity(path), found, superseded)
+
+    def _compact(self, pipeline: str, path: str, found: Mapping[str, Publication]) -> None:
+        rows = [lines.encode({"schema": PUBLICATIONS, "pipeline": pipeline})]
+        rows += [lines.encode({"publication": serial.to_json(item)}) for item in found.values()]
+        files.write_atomic(path, b"".join(rows), self._session.name())
+
+    def _load(self, pipeline: str) -> Tuple[Dict[str, Publication], int]:
+        path = self._path(pipeline)
+        identity = _identity(path)
+        known = self._loaded.get(pipeline)
+        if known is None or known[0] != identity:
+            known = self._loaded[pipeline] = (identity, *_replay(path))
+        return known[1], known[2]
+
+    def _path(self, pipeline: str) -> str:
+        return os.path.join(self._folder, digest_bytes(blob(pipeline))[7:39] + ".jsonl")
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Held while a line is added, since another process may be writing the file anew."""
+        files.make_folders(self._folder)
+        fd = hold(os.path.join(self._folder, "lock"))
+        try:
+            yield
+        finally:
+            os.close(fd)
+
+
+def _replay(path: str) -> Tuple[Dict[str, Publication], int]:
+    """What stands in a publications file, and how many lines of it are superseded."""
+    found: Dict[str, Publication] = {}
+    count = 0
+    for document in lines.read(path, PUBLICATIONS):
+        count += 1
+        if "retired" in document:
+            found.pop(document["retired"], None)
+            continue
+        try:
+            publication = serial.from_json(Publication, document.get("publication"))
+        except ValueError:
+            continue
+        found[publication.path] = publication
+    return found, count - len(found)
+
+
+def _identity(path: str) -> Tuple[int, int, int]:
+    try:
+        found = os.stat(path)
+    except FileNotFoundError:
+        return (0, 0, 0)
+    return (found.st_ino, found.st_size, found.st_mtime_ns)
+
+
+def _facts(publication: Publication) -> Tuple[Any, ...]:
+    return (publication.content, publication.step, publication.output, publication.exclude)
+
+
+class Receipts:
+    """Receipts of effects: one append-only file per name, durable before `write` returns, never deleted by
+    `gc`."""
+
+    def __init__(self, path: str) -> None:
+        self._folder = os.path.join(path, "effects")
+
+    def latest(self, name: str) -> Optional[Mapping[str, Value]]:
+        """{"key", "finished", "record", "run", "time"} of the last line, None where there is none."""
+        found = list(lines.read(self._path(name), RECEIPTS))
+        return found[-1] if found else None
+
+    def write(self, name: str, key: Digest, run: str, finished: bool, record: str) -> None:
+        line = {"key": key, "finished": finished, "record": record, "run": run, "time": time.time()}
+        lines.append(self._path(name), {"schema": RECEIPTS, "name": name}, line, sync=True)
+
+    def records(self) -> Iterator[str]:
+        """Ids of all records that a receipt names."""
+        try:
+            names = os.listdir(self._folder)
+        except FileNotFoundError:
+            return
+        for name in names:
+            for line in lines.read(os.path.join(self._folder, name), RECEIPTS):
+                if line.get("record"):
+                    yield str(line["record"])
+
+    def _path(self, name: str) -> str:
+        return os.path.join(self._folder, digest_bytes(blob(name))[7:39] + ".jsonl")
+
+
+class CreatedFiles:
+    """Data files that attempts made beside their outputs: one append-only file per pipeline file, so that a failed
+    attempt, or one whose record is gone, is remembered too."""
+
+    def __init__(self, area: str) -> None:
+        self._folder = os.path.join(area, "created")
+        self._loaded: Dict[str, Tuple[Tuple[int, int, int], Dict[str, FrozenSet[str]]]] = {}
+
+    def of(self, pipeline: str, step: str) -> FrozenSet[str]:
+        path = self._path(pipeline)
+        identity = _identity(path)
+        known = self._loaded.get(pipeline)
+        if known is None or known[0] != identity:
+            found: Dict[str, FrozenSet[str]] = {}
+            for line in lines.read(path, CREATED):
+                name, made = str(line.get("step")), line.get("paths")
+                if isinstance(made, list):
+                    found[name] = found.get(name, frozenset()).union(str(item) for item in made)
+            known = self._loaded[pipeline] = (identity, found)
+        return known[1].get(step, frozenset())
+
+    def note(self, pipeline: str, step: str, made: Iterable[str]) -> None:
+        fresh = sorted(set(made) - self.of(pipeline, step))
+        if fresh:
+            head = {"schema": CREATED, "pipeline": pipeline}
+            lines.append(self._path(pipeline), head, {"step": step, "paths": fresh})
+
+    def _path(self, pipeline: str) -> str:
+        return os.path.join(self._folder, digest_bytes(blob(pipeline))[7:39] + ".jsonl")

@@ -1,0 +1,63 @@
+"""Append-only files of JSON lines under a versioned first line. A torn last line (of a kill) is left out
+when read."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any, Dict, Iterator, Mapping
+
+from mlorch.errors import StoreError
+from mlorch.store import files
+
+
+def encode(document: Mapping[str, Any]) -> bytes:
+    return json.dumps(document, separators=(",", ":"), allow_nan=False).encode("ascii") + b"\n"
+
+
+def append(path: str, head: Mapping[str, Any], document: Mapping[str, Any], sync: bool = False) -> None:
+    """Append one line, in one write; a new file gets its first line with it."""
+    data = encode(document)
+    if not os.path.exists(path) or not os.path.getsize(path):
+        files.make_folders(os.path.dirname(path))
+        data = encode(head) + data
+    files.append(path, data, sync)
+    if sync:
+        files.sync_folder(os.path.dirname(path))
+
+
+def read(path: str, schema: str) -> Iterator[Dict[str, Any]]:
+    """The documents after the first line. Raises StoreError for an unknown version; what is no JSON is left
+    out."""
+    try:
+        data = files.read(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    headed = False
+    for line in data.split(b"\n"):
+        document = _parse(line)
+        if document is None:
+            continue
+        if not headed:
+            headed = True
+            check(path, document.get("schema"), schema)
+            continue
+        # two processes may both have begun the file
+        if "schema" not in document:
+            yield document
+
+
+def check(path: str, found: Any, schema: str) -> None:
+    if found != schema:
+        raise StoreError(
+            f"`{path}` has the format `{str(found)[:80]}`, and this mlorch reads `{schema}`",
+            "use the mlorch that wrote it, or move the file away",
+        )
+
+
+def _parse(line: bytes) -> Any:
+    try:
+        document = json.loads(line.decode("utf-8")) if line else None
+    except (ValueError, RecursionError):
+        return None
+    return document if isinstance(document, dict) else None

@@ -1,0 +1,110 @@
+"""Root-relative paths <-> the file system: nothing outside the root (and the allowed folders) is ever
+reached."""
+
+from __future__ import annotations
+
+import os
+import stat
+import time
+from typing import Dict, Optional, Tuple
+
+from mlorch.errors import EnvironmentFault
+from mlorch.model import Settings
+
+AREA = ".mlorch"
+"""The folder in the root that holds temporaries and kept files; the store too, unless `[store] path` says
+otherwise."""
+
+
+class Paths:
+    """Resolves paths of one project. What it knows of folders is forgotten after a second, since steps may
+    swap them."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.root = os.path.abspath(settings.root)
+        self.area = os.path.join(self.root, AREA)
+        self.allow = tuple(os.path.abspath(path) for path in settings.allow)
+        inside = (self.root, self.area, settings.store, *self.allow)
+        self._real = tuple(sorted({os.path.realpath(path) for path in inside}))
+        self._folders: Dict[str, bool] = {}
+        self._until = 0.0
+
+    def absolute(self, path: str) -> str:
+        """Absolute form of a root-relative (or allowed absolute) path. Raises EnvironmentFault where it
+        leaves the root."""
+        clean = os.path.normpath(os.path.join(self.root, path))
+        if not (_within(clean, self.root) or any(_within(clean, folder) for folder in self.allow)):
+            raise self._outside(path, clean)
+        if not self._inside(os.path.dirname(clean) if clean != self.root else clean):
+            raise self._outside(path, os.path.realpath(os.path.dirname(clean)))
+        return clean
+
+    def refresh(self) -> None:
+        """Forget what is known of folders: the next look asks the file system."""
+        self._until = 0.0
+
+    def relative(self, absolute: str) -> str:
+        """Root-relative form, where there is one."""
+        return absolute[len(self.root) + 1 :] if absolute.startswith(self.root + "/") else absolute
+
+    def stat(self, absolute: str) -> Optional[os.stat_result]:
+        """What stands at a path, a link followed as far as it stays inside; None for nothing (or a dangling
+        link)."""
+        try:
+            found = os.lstat(absolute)
+            if not stat.S_ISLNK(found.st_mode):
+                return found
+            real = os.path.realpath(absolute)
+            if not any(_within(real, folder) for folder in self._real):
+                raise self._outside(self.relative(absolute), real)
+            return os.stat(real)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
+    def contains(self, real: str) -> bool:
+        """Whether a resolved path lies in the root or an allowed folder."""
+        return any(_within(real, folder) for folder in self._real)
+
+    def temporary(self, absolute: str) -> Tuple[str, bool]:
+        """The folder for temporaries on the file system of `absolute`, and whether it is the project's own
+        `.mlorch/tmp`; elsewhere it is `.mlorch-tmp` in the topmost folder of that file system that we may
+        write to."""
+        own = os.path.join(self.area, "tmp")
+        folder = _existing(os.path.dirname(absolute))
+        device = os.stat(folder).st_dev
+        if device == os.stat(_existing(own)).st_dev:
+            return own, True
+        folder = os.path.realpath(folder)
+        tops = [top for top in self._real if _within(folder, top)]
+        while folder not in tops:
+            above = os.path.dirname(folder)
+            if above == folder or os.stat(above).st_dev != device:
+                break
+            folder = above
+        return os.path.join(folder, ".mlorch-tmp"), False
+
+    def _inside(self, folder: str) -> bool:
+        now = time.monotonic()
+        if now > self._until:
+            self._folders.clear()
+            self._until = now + 1.0
+        known = self._folders.get(folder)
+        if known is None:
+            known = self._folders[folder] = self.contains(os.path.realpath(folder))
+        return known
+
+    def _outside(self, path: str, where: str) -> EnvironmentFault:
+        return EnvironmentFault(
+            f"`{path}` leads out of the project, to `{where}`",
+            "keep it in the project folder, or allow the target under [paths] allow in mlorch.toml",
+        )
+
+
+def _within(path: str, folder: str) -> bool:
+    return path == folder or path.startswith(folder if folder.endswith("/") else folder + "/")
+
+
+def _existing(folder: str) -> str:
+    while not os.path.isdir(folder):
+        folder = os.path.dirname(folder)
+    return folder

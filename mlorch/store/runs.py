@@ -1,0 +1,198 @@
+"""Run files: `runs/ID/events.jsonl` and what lies beside it. A live run holds the flock of its event file."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import stat
+import threading
+from typing import Any, Dict, Iterable, Iterator, List, Optional
+
+from mlorch.errors import EnvironmentFault, StoreError
+from mlorch.model import Event
+from mlorch.ports import RunInfo
+from mlorch.store import files, lines, serial
+from mlorch.store.index import Index, blob, insert
+from mlorch.store.session import hold, is_locked
+
+SCHEMA = "mlorch.events/1"
+EVENTS = "events.jsonl"
+
+
+class RunFiles:
+    """The runs of a store."""
+
+    def __init__(self, path: str, index: Index) -> None:
+        self.path = os.path.join(path, "runs")
+        self._index = index
+
+    def begin(self, run: str) -> RunFolder:
+        """Make a run's folder. Raises StoreError where the id is taken or can't name a folder."""
+        if not run or "/" in run or run.startswith(".") or "\0" in run:
+            raise StoreError(f"`{run}` can't be the id of a run")
+        files.make_folders(self.path)
+        folder = os.path.join(self.path, run)
+        try:
+            os.mkdir(folder)
+        except FileExistsError as error:
+            raise StoreError(f"the run `{run}` is there already", "use another id") from error
+        return RunFolder(folder, run)
+
+    def ids(self) -> List[str]:
+        try:
+            return [name for name in os.listdir(self.path) if os.path.isdir(os.path.join(self.path, name))]
+        except FileNotFoundError:
+            return []
+
+    def events(self, run: str) -> Iterable[Event]:
+        """The events of a run, in order. Raises StoreError where there is no such run, or it is of a foreign
+        version."""
+        path = os.path.join(self.path, run, EVENTS)
+        if "/" in run or not os.path.exists(path):
+            raise StoreError(f"there is no run `{run}`", "`mlorch runs` lists those that there are")
+        return _events(path)
+
+    def list(self, limit: Optional[int] = None) -> List[RunInfo]:
+        """Newest first; those that ended are remembered by the index."""
+        known = {
+            bytes(row[0]): row[1:] for row in self._index.query("select id, size, mtime, info from runs")
+        }
+        fresh: List[Any] = []
+        infos = []
+        for run in self.ids():
+            path = os.path.join(self.path, run, EVENTS)
+            try:
+                found = os.stat(path)
+            except FileNotFoundError:
+                continue
+            row = known.get(blob(run))
+            if row is not None and row[:2] == (found.st_size, found.st_mtime_ns):
+                infos.append(_remembered(row[2]))
+                continue
+            info = self.info(run)
+            infos.append(info)
+            if info.status not in ("running", "crashed"):
+                fresh.append(
+                    (blob(run), found.st_size, found.st_mtime_ns, serial.dump("", info).decode("ascii"))
+                )
+        if fresh:
+            self._index.write(lambda db: insert(db, "runs", fresh))
+        infos.sort(key=lambda info: (info.started, info.id), reverse=True)
+        return infos[:limit]
+
+    def info(self, run: str) -> RunInfo:
+        """Summary of one run from its events."""
+        path = os.path.join(self.path, run, EVENTS)
+        live = is_locked(path)  # asked before reading: a run that ends in between has its last event read
+        first: Optional[Event] = None
+        last: Optional[Event] = None
+        for event in _events(path):
+            first = event if event.kind == "run.started" and first is None else first
+            last = event if event.kind == "run.finished" else last
+        data: Dict[str, Any] = dict(first.data) if first else {}
+        started = first.time if first else os.stat(path).st_mtime
+        pipeline, name = str(data.pop("pipeline", "")), str(data.pop("name", ""))
+        meta = data.get("meta") if isinstance(data.get("meta"), dict) else data
+        if last is None:
+            return RunInfo(
+                run, pipeline, name, started, None, "running" if live else "crashed", {}, meta or {}
+            )
+        totals = last.data.get("totals") or {}
+        seconds = last.data.get("seconds")
+        return RunInfo(
+            run,
+            pipeline,
+            name,
+            started,
+            float(seconds) if isinstance(seconds, (int, float)) else last.time - started,
+            str(last.data.get("status") or _status(totals)),
+            totals,
+            meta or {},
+        )
+
+    def is_live(self, run: str) -> bool:
+        return is_locked(os.path.join(self.path, run, EVENTS))
+
+    def remove(self, run: str) -> None:
+        files.remove(os.path.join(self.path, run))
+        self._index.write(lambda db: db.execute("delete from runs where id=?", (blob(run),)))
+
+
+class RunFolder:
+    """One run's folder while the run lives. Appends are whole lines, from any thread."""
+
+    def __init__(self, path: str, run: str) -> None:
+        self.path = path
+        self._guard = threading.Lock()
+        self._torn = False
+        self._fd: Optional[int] = hold(os.path.join(path, EVENTS), append=True)
+        files.write_all(self._fd, lines.encode({"schema": SCHEMA, "run": run}))
+
+    def append(self, event: Event) -> None:
+        data = lines.encode(serial.to_json(event))
+        with self._guard:
+            if self._fd is None:
+                raise EnvironmentFault("the run's event file is closed already")
+            # after a write that failed half way (a full disk) the next line begins on a line of its own
+            torn, self._torn = self._torn, True
+            files.write_all(self._fd, (b"\n" if torn else b"") + data)
+            self._torn = False
+
+    def write(self, name: str, text: str, executable: bool = False) -> str:
+        """Write a file of the run's folder, replacing one of that name; returns its absolute path."""
+        path = os.path.normpath(os.path.join(self.path, name))
+        if not path.startswith(self.path + "/"):
+            raise EnvironmentFault(f"`{name}` is no name in the run's folder")
+        if "/" in name:
+            files.make_folders(os.path.dirname(path))
+        files.remove(path)
+        files.write_new(path, text.encode("utf-8", "surrogateescape"), 0o755 if executable else 0o644)
+        return path
+
+    def close(self) -> None:
+        """Make the events durable and free the lock."""
+        with self._guard:
+            if self._fd is not None:
+                fd, self._fd = self._fd, None
+                try:
+                    os.fsync(fd)
+                finally:
+                    os.close(fd)
+                files.sync_folder(os.path.dirname(self.path))
+
+
+def new_id(taken: Iterable[str] = ()) -> str:
+    """Six hexadecimal digits that no run has yet (and that no step, number or option could be taken for)."""
+    known = set(taken)
+    while True:
+        name = secrets.token_hex(3)
+        if name not in known and not name.isdigit():
+            return name
+
+
+def _events(path: str) -> Iterator[Event]:
+    for document in lines.read(path, SCHEMA):
+        try:
+            yield serial.from_json(Event, document)
+        except ValueError:
+            continue
+
+
+def _status(totals: Dict[str, Any]) -> str:
+    if totals.get("cancelled"):
+        return "cancelled"
+    return "failed" if totals.get("failed") else "succeeded"
+
+
+def _remembered(text: str) -> RunInfo:
+    import json
+
+    return serial.from_json(RunInfo, json.loads(text))
+
+
+def modified(path: str) -> float:
+    """Seconds since the epoch of the last change, 0 where nothing is."""
+    try:
+        return os.lstat(path)[stat.ST_MTIME]
+    except FileNotFoundError:
+        return 0.0

@@ -1,0 +1,143 @@
+"""This process's own folder for temporaries. It is locked as long as the process lives, so that others can
+tell leftovers."""
+
+from __future__ import annotations
+
+import fcntl
+import itertools
+import os
+import secrets
+import threading
+import time
+from typing import List, Optional
+
+from mlorch.store import files
+from mlorch.store.check import lock_error
+
+PREFIX = "s-"
+
+
+def is_locked(path: str) -> bool:
+    """Whether a live process holds the flock of a file. A file that is not there is not locked."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        return False
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(fd)
+
+
+class Session:
+    """A folder `tmp/s-<token>/` with a held lock, made at first use."""
+
+    def __init__(self, tmp: str) -> None:
+        self.tmp = tmp
+        self.token = secrets.token_hex(8)
+        self._names = itertools.count()
+        self._guard = threading.Lock()
+        self._fd: Optional[int] = None
+
+    def name(self) -> str:
+        """A free path in the session's folder."""
+        return os.path.join(self.folder(), str(next(self._names)))
+
+    def folder(self) -> str:
+        path = os.path.join(self.tmp, PREFIX + self.token)
+        with self._guard:
+            while self._fd is None:
+                files.make_folders(path)
+                self._fd = self._hold(os.path.join(path, "lock"))
+        return path
+
+    @staticmethod
+    def _hold(path: str) -> Optional[int]:
+        """Hold the lock; None where another process took the folder for a dead one's and removed it before
+        that."""
+        try:
+            fd = hold(path)
+        except FileNotFoundError:
+            return None
+        if os.path.exists(path) and os.path.samestat(os.stat(path), os.fstat(fd)):
+            return fd
+        os.close(fd)
+        return None
+
+    def close(self) -> None:
+        """Remove the folder and free the lock; a later use makes it anew."""
+        with self._guard:
+            if self._fd is not None:
+                files.remove(os.path.join(self.tmp, PREFIX + self.token))
+                os.close(self._fd)
+                self._fd = None
+
+
+def hold(path: str, wait: bool = True, shared: bool = False, append: bool = False) -> int:
+    """A descriptor of `path` (made if need be) that holds its flock. Raises BlockingIOError without `wait`,
+    StoreError where the file system has no locks."""
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | (os.O_APPEND if append else 0), 0o644)
+    try:
+        fcntl.flock(fd, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | (0 if wait else fcntl.LOCK_NB))
+    except OSError as error:
+        os.close(fd)
+        known = lock_error(path, error)
+        if known is not None:
+            raise known from error
+        raise
+    except BaseException:
+        os.close(fd)
+        raise
+    return fd
+
+
+def is_live(tmp: str, token: str) -> bool:
+    return is_locked(os.path.join(tmp, PREFIX + token, "lock"))
+
+
+def dead_sessions(tmp: str) -> List[str]:
+    """Session folders (absolute) that no live process holds."""
+    try:
+        names = os.listdir(tmp)
+    except FileNotFoundError:
+        return []
+    found = [name for name in names if name.startswith(PREFIX) and os.path.isdir(os.path.join(tmp, name))]
+    return [os.path.join(tmp, name) for name in found if _is_dead(os.path.join(tmp, name))]
+
+
+def reap(folder: str) -> None:
+    """Remove a dead session's folder, holding its lock meanwhile; one that lives after all is left alone."""
+    try:
+        fd = os.open(os.path.join(folder, "lock"), os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        files.remove(folder)
+        return
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        files.remove(folder)
+    except BlockingIOError:
+        return
+    finally:
+        os.close(fd)
+
+
+def _is_dead(folder: str) -> bool:
+    lock = os.path.join(folder, "lock")
+    if os.path.exists(lock):
+        return not is_locked(lock)
+    # an empty folder may be about to get its lock; one with things in it was being removed when a kill came
+    try:
+        return bool(os.listdir(folder)) or is_old(folder)
+    except FileNotFoundError:
+        return False
+
+
+def is_old(folder: str) -> bool:
+    """Whether nothing in a folder changed for an hour: nobody is still making it."""
+    try:
+        return os.stat(folder).st_mtime < time.time() - 3600
+    except FileNotFoundError:
+        return False

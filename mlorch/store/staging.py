@@ -1,0 +1,179 @@
+"""Staging: making an output's place ready before an attempt, and putting it in order afterwards, whatever
+happened."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from typing import Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
+
+from mlorch.model import BoundOutput
+from mlorch.ports import Publication
+from mlorch.store import files, session
+from mlorch.store.aside import AsideEntry, Asides, Owner
+from mlorch.store.displace import NOTHING, Survey
+from mlorch.store.ground import Ground, is_empty_folder, outer
+
+STAGING = os.path.join("tmp", "staging")
+OWNER = ".owner"
+
+
+class Staging:
+    """The first half of `mlorch.ports.Workspace`."""
+
+    def __init__(self, ground: Ground) -> None:
+        self._ground = ground
+        self._parts = ground.parts
+        self._paths = ground.paths
+        self._asides = Asides(ground.paths, ground.parts.temporaries.own)
+        self._surveys: Dict[str, Survey] = {}
+
+    def stage(
+        self, outputs: Sequence[BoundOutput], publications: Mapping[str, Publication]
+    ) -> Tuple[str, ...]:
+        self._ground.writable()
+        for output in outer(outputs):
+            if output.staged:
+                self._stage_private(output)
+            else:
+                self._take_away(output, publications.get(output.path))
+        for output in outputs:
+            home = self._paths.absolute(output.staging if output.staged else output.path)
+            files.make_folders(home if output.folder else os.path.dirname(home))
+        return ()
+
+    def _stage_private(self, output: BoundOutput) -> None:
+        folder = os.path.dirname(self._paths.absolute(output.staging))
+        files.remove(folder)
+        files.make_folders(folder)
+        key = self._staging_key(output)
+        if key is not None and not os.path.exists(os.path.join(key, OWNER)):
+            with contextlib.suppress(FileExistsError):
+                files.write_new(os.path.join(key, OWNER), "\n".join(self._parts.owner()).encode())
+
+    def _staging_key(self, output: BoundOutput) -> Optional[str]:
+        """The folder of the key, above the output's own: `.mlorch/tmp/staging/<key>`."""
+        top = os.path.join(self._paths.area, STAGING)
+        path = self._paths.absolute(output.staging)
+        return os.path.join(top, path[len(top) + 1 :].split("/")[0]) if path.startswith(top + "/") else None
+
+    def _take_away(self, output: BoundOutput, publication: Optional[Publication]) -> None:
+        absolute = self._ground.fresh(output.path)
+        entry = self._asides.get(output.path)
+        if entry is not None and entry.owner.session == self._parts.owner().session:
+            files.remove(absolute)  # the attempt before left it
+            return
+        if entry is not None:
+            self._restore(entry)
+        if os.path.lexists(absolute):
+            self._surveys[output.path] = self._ground.displacer.survey(output.path, publication)
+        self._asides.add(output.path, absolute, self._parts.owner())
+
+    def unstage(self, outputs: Sequence[BoundOutput]) -> Tuple[str, ...]:
+        kept: List[str] = self._clear_staging(outputs)
+        for output in outer(outputs):
+            entry = None if output.staged else self._asides.get(output.path)
+            if entry is not None:
+                self._surveys.pop(output.path, None)
+                kept += self._restore(entry)
+        return tuple(kept)
+
+    def settle(self, outputs: Sequence[BoundOutput]) -> Tuple[str, ...]:
+        kept: List[str] = self._clear_staging(outputs)
+        for output in outer(outputs):
+            entry = None if output.staged else self._asides.get(output.path)
+            if entry is None:
+                continue
+            survey = self._surveys.pop(output.path, NOTHING)
+            if entry.has_content:
+                # out of the journal's sight first: from here on a kill must not bring it back
+                displaced = self._parts.temporaries.displaced(self._paths.absolute(output.path))
+                files.rename(entry.content, displaced)
+                self._asides.done(entry)
+                kept += self._ground.dispose(displaced, output.path, survey)
+            else:
+                self._asides.done(entry)
+        return tuple(kept)
+
+    def _clear_staging(self, outputs: Sequence[BoundOutput]) -> List[str]:
+        """Remove staging; contents that only staging holds (`store: false`) are kept by digest."""
+        kept = []
+        for output in outputs:
+            if output.staged and not output.store:
+                absolute = self._paths.absolute(output.staging)
+                content = self._ground.loose.take_at(absolute)
+                if content is not None and os.path.lexists(absolute):
+                    kept.append(self._parts.kept.take(absolute, output.path, content))
+        for output in outer(outputs):
+            if output.staged:
+                files.remove(os.path.dirname(self._paths.absolute(output.staging)))
+                key = self._staging_key(output)
+                if key is not None and os.path.isdir(key) and not set(os.listdir(key)) - {OWNER}:
+                    files.remove(os.path.join(key, OWNER))
+                    files.remove(key)
+        return kept
+
+    def _restore(self, entry: AsideEntry) -> Tuple[str, ...]:
+        """Undo one `stage`: what stands at the path is unfinished and moves away, what was there before
+        comes back."""
+        absolute = self._ground.fresh(entry.path)
+        kept: Tuple[str, ...] = ()
+        untouched = entry.present and not entry.has_content
+        if not untouched and os.path.lexists(absolute) and not is_empty_folder(absolute):
+            kept = self._ground.put_away(entry.path, absolute)
+        elif not untouched:
+            files.remove(absolute)
+        if entry.has_content:
+            files.make_folders(os.path.dirname(absolute))
+            files.rename_new(entry.content, absolute)
+        self._asides.done(entry)
+        return kept
+
+    def recover(self) -> Tuple[str, ...]:
+        if self._parts.readonly or not os.path.isdir(self._paths.area):
+            return ()
+        kept: List[str] = []
+        with self._alone():
+            for entry in list(self._asides.all()):
+                if not self._parts.is_alive(entry.owner):
+                    kept += self._restore(entry)
+            return (*kept, *self._sweep())
+
+    def sweep(self) -> Tuple[str, ...]:
+        """Remove the temporaries of the dead. Returns what was kept of them."""
+        with self._alone():
+            return self._sweep()
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Two runs may start at once: one of them undoes what a third left, the other waits."""
+        folder = os.path.join(self._paths.area, "locks")
+        files.make_folders(folder)
+        fd = session.hold(os.path.join(folder, "recover"))
+        try:
+            yield
+        finally:
+            os.close(fd)
+
+    def _sweep(self) -> Tuple[str, ...]:
+        kept: List[str] = []
+        for displaced, name in self._parts.temporaries.leftovers():
+            kept += self._ground.displacer.dispose_unsurveyed(displaced, name)
+        self._parts.temporaries.sweep()
+        for folder in self.dead_staging():
+            files.remove(folder)
+        return tuple(kept)
+
+    def dead_staging(self) -> List[str]:
+        """Staging folders whose run (and every step of it) is gone."""
+        dead = []
+        top = os.path.join(self._paths.area, STAGING)
+        for name in os.listdir(top) if os.path.isdir(top) else ():
+            folder = os.path.join(top, name)
+            try:
+                owner = Owner(*files.read(os.path.join(folder, OWNER)).decode().split("\n"))
+            except (OSError, TypeError, ValueError):
+                owner = None
+            if (owner is None and session.is_old(folder)) or (owner and not self._parts.is_alive(owner)):
+                dead.append(folder)
+        return dead

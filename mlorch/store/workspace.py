@@ -1,0 +1,222 @@
+"""Outputs in the project's own folders: put in place atomically, moved aside, never destroyed."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from typing import Dict, List, Mapping, Optional, Sequence, Tuple
+
+from mlorch.errors import CorruptObject, EnvironmentFault
+from mlorch.model import Artifact, BoundOutput, Content, Entry
+from mlorch.ports import Placed, Publication
+from mlorch.store import files
+from mlorch.store.git import GitIndex
+from mlorch.store.ground import Ground, Parts
+from mlorch.store.objects import Objects
+from mlorch.store.staging import STAGING, Staging
+from mlorch.store.translate import translated
+
+
+class LocalWorkspace:
+    """See `mlorch.ports.Workspace`."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._paths = parts.paths
+        self._ground = Ground(parts)
+        self._staging = Staging(self._ground)
+        self._git = GitIndex(parts.paths.root)
+        self._to_sync: Dict[int, str] = {}
+
+    # ------------------------------------------------------------------------------------------------ staging
+
+    @translated
+    def stage(
+        self, outputs: Sequence[BoundOutput], publications: Mapping[str, Publication]
+    ) -> Tuple[str, ...]:
+        return self._staging.stage(outputs, publications)
+
+    @translated
+    def unstage(self, outputs: Sequence[BoundOutput]) -> Tuple[str, ...]:
+        return self._staging.unstage(outputs)
+
+    @translated
+    def settle(self, outputs: Sequence[BoundOutput]) -> Tuple[str, ...]:
+        return self._staging.settle(outputs)
+
+    @translated
+    def recover(self) -> Tuple[str, ...]:
+        return self._staging.recover()
+
+    @translated
+    def sweep(self) -> Tuple[str, ...]:
+        """Remove the temporaries of the dead. Returns what was kept of them."""
+        return self._staging.sweep()
+
+    def dead_staging(self) -> List[str]:
+        """Staging folders whose run (and every step of it) is gone."""
+        return self._staging.dead_staging()
+
+    # ------------------------------------------------------------------------------------------------ placing
+
+    def loose(self, absolute: str, content: Content) -> None:
+        """Learn that the only copy of a content (`store: false`) is a staged file or folder."""
+        if absolute.startswith(os.path.join(self._paths.area, STAGING) + "/"):
+            self._ground.loose.add(absolute, content)
+
+    @translated
+    def place(self, artifact: Artifact, publication: Publication) -> Placed:
+        self._ground.writable()
+        target = self._ground.fresh(artifact.path)
+        if self._ground.standing(artifact.path, artifact.exclude) == artifact.content:
+            self._parts.publications.add(publication)
+            return Placed(False)
+        earlier = self._parts.publications.get(publication.pipeline, artifact.path)
+        kept = self._make_parents(artifact.path, target)
+        temporary = self._parts.temporaries.beside(target)
+        entries = self._build(artifact, temporary)
+        kept += self._swap(temporary, target, artifact.path, earlier)
+        self._parts.contents.note(artifact.path, artifact.content, artifact.exclude, entries)
+        self._parts.publications.add(publication)
+        folder = os.path.dirname(target)
+        self._to_sync.setdefault(os.stat(folder).st_dev, folder)
+        return Placed(True, kept)
+
+    def _build(self, artifact: Artifact, temporary: str) -> Tuple[Entry, ...]:
+        """Make the content at a temporary path, verified. Raises CorruptObject."""
+        content, objects = artifact.content, self._parts.objects
+        if not artifact.stored and not objects.has(content):
+            self._take_loose(artifact, temporary)
+            return objects.members(content.digest) if content.kind == "folder" else ()
+        if content.kind == "file":
+            objects.copy_to(content.digest, temporary, files.normal_mode(content.executable))
+            return ()
+        entries = objects.members(content.digest)
+        build_folder(objects, entries, temporary)
+        return entries
+
+    def _take_loose(self, artifact: Artifact, temporary: str) -> None:
+        """Move in what the store does not hold: from staging, or from `kept/`."""
+        content = artifact.content
+        absolute = self._ground.loose.take(content.digest)
+        if absolute and self._ground.standing(self._paths.relative(absolute), artifact.exclude) == content:
+            files.move(absolute, temporary, self._parts.temporaries.own())
+            return
+        path = self._parts.kept.find(content, artifact.exclude)
+        if path is None:
+            raise CorruptObject(
+                content.digest,
+                f"the content of `{artifact.path}` is not in the store (`store: false`) and stands nowhere",
+                "run again: it is made anew",
+            )
+        files.move(self._paths.absolute(path), temporary, self._parts.temporaries.own())
+        self._parts.kept.forget(content)
+
+    def _swap(
+        self, temporary: str, target: str, path: str, earlier: Optional[Publication]
+    ) -> Tuple[str, ...]:
+        """Put a finished build under its name; what stood there is disposed of with care."""
+        for _ in range(3):
+            if not os.path.lexists(target):
+                with contextlib.suppress(FileExistsError):
+                    files.rename_new(temporary, target)
+                    return ()
+            survey = self._ground.displacer.survey(path, earlier)
+            # from the exchange on, what lies here may be the user's: a place that is never just deleted
+            displaced = self._parts.temporaries.displaced(target)
+            try:
+                self._exchange(temporary, target, displaced)
+            except FileNotFoundError:
+                continue  # it went away meanwhile
+            return self._ground.dispose(displaced, path, survey)
+        raise EnvironmentFault(
+            f"`{path}` keeps changing while it is written", "end what writes it, run again"
+        )
+
+    @staticmethod
+    def _exchange(temporary: str, target: str, displaced: str) -> None:
+        files.rename(temporary, displaced)
+        try:
+            if files.exchange(displaced, target):
+                return
+        except OSError:
+            files.rename(displaced, temporary)
+            raise
+        files.rename(displaced, temporary)
+        files.rename(target, displaced)
+        files.rename_new(temporary, target)
+
+    def _make_parents(self, path: str, target: str) -> Tuple[str, ...]:
+        """Make the folders above an output; a file that stands in for one is put away."""
+        kept: Tuple[str, ...] = ()
+        parts = path.split("/")
+        if os.path.isdir(os.path.dirname(target)):
+            return kept
+        for depth in range(1, len(parts)):
+            above = "/".join(parts[:depth])
+            absolute = os.path.join(self._paths.root, above)
+            if os.path.lexists(absolute) and not os.path.isdir(absolute):
+                kept += self._ground.put_away(above, absolute)
+        files.make_folders(os.path.dirname(target))
+        return kept
+
+    def sync(self) -> None:
+        """Make all that was put in place durable."""
+        folders, self._to_sync = list(self._to_sync.values()), {}
+        for folder in folders:
+            if os.path.isdir(folder):
+                files.sync_system(folder)
+
+    # -------------------------------------------------------------------------------------------- moving away
+
+    def publications(self, pipeline: str) -> Mapping[str, Publication]:
+        return self._parts.publications.of(pipeline)
+
+    @translated
+    def retire(self, publication: Publication, keep_content: bool = False) -> Optional[str]:
+        self._ground.writable()
+        path, content = publication.path, publication.content
+        absolute = self._ground.fresh(path)
+        kept: Tuple[str, ...] = ()
+        if self._ground.standing(path, publication.exclude) == content:
+            if keep_content or not self._parts.objects.has(content):
+                kept = (self._parts.kept.take(absolute, path, content),)
+            else:
+                survey = self._ground.displacer.survey(path, publication)
+                displaced = self._parts.temporaries.displaced(absolute)
+                files.rename(absolute, displaced)
+                kept = self._ground.dispose(displaced, path, survey)
+            files.remove_empty_parents(absolute, self._paths.root)
+        self._parts.publications.forget(publication)
+        return kept[0] if kept else None
+
+    @translated
+    def keep(self, path: str, reason: str = "") -> Optional[str]:  # noqa: ARG002
+        self._ground.writable()
+        absolute = self._ground.fresh(path)
+        if not os.path.lexists(absolute):
+            return None
+        try:
+            content = self._parts.contents.known(path)
+        except EnvironmentFault:
+            content = None
+        return self._parts.kept.take(absolute, path, content)
+
+    def is_tracked(self, path: str) -> bool:
+        return self._git.is_tracked(path)
+
+
+def build_folder(objects: Objects, entries: Sequence[Entry], top: str) -> None:
+    """Make a folder from its members, every file verified. Raises CorruptObject."""
+    os.mkdir(top)
+    made = {""}
+    for entry in entries:
+        path = os.path.join(top, entry.path)
+        folder = entry.path if entry.kind == "folder" else os.path.dirname(entry.path)
+        if folder not in made:
+            files.make_folders(os.path.join(top, folder))
+            made.add(folder)
+        if entry.kind == "file":
+            objects.copy_to(entry.digest, path, files.normal_mode(entry.executable))
+        elif entry.kind == "link":
+            os.symlink(entry.digest, path)
