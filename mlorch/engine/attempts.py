@@ -1,0 +1,150 @@
+"""From an invocation to an attempt: its script, its context, its environment, its log."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+from dataclasses import dataclass, field
+from typing import Dict, Mapping, Optional, Sequence, Tuple
+
+from mlorch.digest import digest_value
+from mlorch.engine.environment import step_environment
+from mlorch.engine.resources import Grant
+from mlorch.model import ArgvCommand, Attempt, FunctionCommand, Hook, Invocation, ShellCommand, Template
+from mlorch.ports import RunLog
+from mlorch.shell import INVOCATION
+
+_UNSAFE = re.compile(r"[^A-Za-z0-9._@+=-]")
+
+
+@dataclass(frozen=True)
+class AttemptMaker:
+    """Builds attempts of one run.
+
+    Args:
+        environ: the caller's environment.
+        python: absolute path of the pipeline's interpreter, asked for only where Python runs.
+    """
+
+    run: str
+    root: str
+    log: RunLog
+    environ: Mapping[str, str]
+    python: str
+    lock_fds: Tuple[int, ...] = ()
+    scripts: Dict[str, str] = field(default_factory=dict)
+
+    def make(self, invocation: Invocation, number: int, grant: Grant, uses_python: bool) -> Attempt:
+        """Raises EnvironmentFault (a secret that the caller's environment lacks)."""
+        instance = invocation.instance
+        step = instance.step
+        base = file_name(instance.name)
+        context = self.log.write(f"{base}.json", json.dumps(dict(invocation.context), indent=1) + "\n")
+        loaded = os.path.join(self.log.path, f"{base}.{number}.modules")
+        is_run = not isinstance(invocation.command, FunctionCommand)
+        env = step_environment(
+            declared=invocation.env,
+            pass_env=step.pass_env,
+            secrets=step.secrets,
+            caller=self.environ,
+            bin_dir=os.path.dirname(self.python),
+            needs=invocation.needs,
+            gpus=grant.gpus,
+            identity={
+                "MLORCH_RUN_ID": self.run,
+                "MLORCH_STEP": instance.name,
+                "MLORCH_ATTEMPT": str(number),
+                "MLORCH_CONTEXT": context,
+            },
+            loaded_file=loaded if is_run and uses_python else "",
+        )
+        timeout = step.timeout
+        metrics = next((item for item in invocation.outputs if item.name == "metrics"), None)
+        return Attempt(
+            id=f"{self.run}/{instance.name}/{number}",
+            run=self.run,
+            instance=instance.name,
+            number=number,
+            argv=self._argv(invocation, base),
+            function=invocation.command if isinstance(invocation.command, FunctionCommand) else None,
+            cwd=self.root,
+            env=env,
+            log=os.path.join(self.log.path, f"{base}.{number}.log"),
+            secrets=tuple(self.environ[name] for name in step.secrets if self.environ.get(name)),
+            timeout=timeout.after if timeout is not None else None,
+            grace=timeout.grace if timeout is not None else 10.0,
+            python=self.python,
+            code_version=_code_version(invocation),
+            metrics_file=os.path.join(self.root, metrics.staging)
+            if metrics is not None and metrics.staged
+            else "",
+            loaded_file=loaded if uses_python else "",
+            lock_fds=self.lock_fds,
+        )
+
+    def _argv(self, invocation: Invocation, base: str) -> Tuple[str, ...]:
+        command = invocation.command
+        if isinstance(command, ArgvCommand):
+            return command.argv
+        if isinstance(command, ShellCommand):
+            script = self.log.write(f"{base}.sh", _folders(invocation) + command.script, executable=True)
+            return (*INVOCATION[command.shell], script)
+        return ()
+
+    def hook(
+        self, hook: Hook, name: str, rendered: Sequence[str], env: Mapping[str, str], secrets: Sequence[str]
+    ) -> Attempt:
+        """A hook's command, with the environment (and what of it is secret) that the step or the run gives it."""
+        base = file_name(name)
+        if isinstance(hook.run, Template):
+            script = self.log.write(f"{base}.sh", rendered[0], executable=True)
+            argv: Tuple[str, ...] = (*INVOCATION[hook.shell], script)
+        else:
+            argv = tuple(rendered)
+        return Attempt(
+            id=f"{self.run}/{name}/hook",
+            run=self.run,
+            instance=name,
+            number=0,
+            argv=argv,
+            cwd=self.root,
+            env=env,
+            log=os.path.join(self.log.path, f"{base}.log"),
+            secrets=tuple(secrets),
+            timeout=600.0,
+        )
+
+
+def file_name(name: str) -> str:
+    """An instance's name as a file name."""
+    return _UNSAFE.sub("_", name)
+
+
+def _folders(invocation: Invocation) -> str:
+    """Shell lines that make the folders of staging where they are gone, as they are when a script is run by hand."""
+    staged = [output for output in invocation.outputs if output.staged]
+    places = {output.staging if output.folder else os.path.dirname(output.staging) for output in staged}
+    quoted = [shlex.quote(place) for place in sorted(places)]
+    return "".join(f"[ -d {place} ] || mkdir -p {place}\n" for place in quoted)
+
+
+def _code_version(invocation: Invocation) -> str:
+    rows = [
+        [row.kind, row.name, row.value]
+        for row in invocation.manifest.rows
+        if row.kind in ("code", "package", "interpreter")
+    ]
+    return digest_value("code/1", rows)
+
+
+def command_text(invocation: Invocation, shown: Optional[str] = None) -> str:
+    """The command in one line, for people."""
+    command = invocation.command
+    if isinstance(command, FunctionCommand):
+        return f"{command.module}:{command.function}"
+    if isinstance(command, ArgvCommand):
+        return " ".join(shlex.quote(item) for item in command.argv)
+    run = invocation.instance.step.run
+    return shown or " ".join(str(run).split())

@@ -1,0 +1,81 @@
+"""What an ended process means: a sentence for a person, and whether it may be tried again."""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import Tuple
+
+from mlorch.engine.environment import mentioned_variables
+from mlorch.model import Attempt, Ended, Retry, Step
+
+_TAIL = 4096
+
+_MEANINGS = {
+    126: "the command can't be executed",
+    127: "a command was not found",
+    137: "killed, probably for want of memory",
+    139: "it crashed with a segmentation fault",
+}
+
+
+def exit_sentence(ended: Ended, step: Step) -> Tuple[str, str]:
+    """(what happened, what to do): `exit 1`, `timed out after 30s`, `killed by SIGKILL` …"""
+    if ended.cause == "timeout":
+        after = step.timeout.after if step.timeout is not None else 0.0
+        return f"timed out after {after:g}s", "raise `timeout`, or look into the log for where it hung"
+    if ended.cause == "cancelled":
+        return "cancelled", ""
+    if ended.cause == "zygote":
+        return ended.error or "the process that hosted it was killed", "run it again"
+    if ended.cause == "spawn":
+        return ended.error or "it could not be started", ""
+    code = ended.exit_code if ended.exit_code is not None else 1
+    if ended.cause == "signal" or code > 128:
+        name = _signal_name(code - 128)
+        meaning = f" ({_MEANINGS[code]})" if code in _MEANINGS else ""
+        return f"killed by {name}{meaning}", ""
+    meaning = f": {_MEANINGS[code]}" if code in _MEANINGS else ""
+    error = f": {ended.error}" if ended.error else meaning
+    return f"exit {code}{error}", ""
+
+
+def retryable(ended: Ended, retry: Retry) -> bool:
+    """Whether `retry.on` names this way of failing; an empty one names all."""
+    if not retry.on:
+        return True
+    code = ended.exit_code
+    killed = ended.cause in ("signal", "zygote") or (
+        code is not None and code > 128 and ended.cause == "exit"
+    )
+    for item in retry.on:
+        if item == "timeout" and ended.cause == "timeout":
+            return True
+        if item == "killed" and killed:
+            return True
+        if item == "failed" and ended.cause in ("exit", "spawn") and not killed:
+            return True
+        if isinstance(item, int) and not isinstance(item, bool) and ended.cause == "exit" and code == item:
+            return True
+    return False
+
+
+def mentioned_hint(attempt: Attempt) -> str:
+    """Where the caller's environment has a variable that the last lines of the log name, and the step had not: say so."""
+    try:
+        with open(attempt.log, "rb") as file:
+            file.seek(max(0, os.fstat(file.fileno()).st_size - _TAIL))
+            tail = file.read().decode("utf-8", "replace")
+    except OSError:
+        return ""
+    names = mentioned_variables(tail, os.environ, attempt.env)
+    if not names:
+        return ""
+    return f"its last lines name ${names[0]}, which you have and the step did not: let it through with `pass_env`"
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

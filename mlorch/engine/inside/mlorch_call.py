@@ -1,0 +1,276 @@
+"""Runs one function step in the process that the zygote forked for it: environment, call, result."""
+
+from __future__ import annotations
+
+import atexit
+import ctypes
+import json
+import math
+import os
+import pathlib
+import signal
+import sys
+import threading
+import traceback
+import types
+from typing import Any, Callable, Dict, List, Optional, Set, Tuple
+
+_HERE = os.path.dirname(os.path.abspath(__file__))
+_MODULES = os.path.join(_HERE, "modules")
+sys.path.insert(0, _MODULES)
+import mlorch_imports  # type: ignore[import-not-found]  # noqa: E402
+
+sys.path.remove(_MODULES)
+_C = ctypes.CDLL(None)
+SET_PDEATHSIG = 1
+LONGEST_ERROR = 500
+
+
+def become(parent: int, log: int) -> None:
+    """A session of its own that ends with the zygote, and the log as stdout and stderr."""
+    os.setsid()
+    if hasattr(_C, "prctl"):
+        _C.prctl(SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:  # it died before the line above
+        os._exit(1)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    os.close(log)
+
+
+class Caller:
+    """Runs the attempts of one zygote.
+
+    As much as possible is made ready before the fork: each page that a child writes to must be copied for it.
+    """
+
+    def __init__(self) -> None:
+        self._found = dict(os.environ)
+        self._changed: Dict[str, str] = {}
+        self._root = ""
+        self._project = mlorch_imports.Project("/")
+        self._report: Optional[mlorch_imports.Report] = None
+        # Without a file of its own `__main__` is not run again by processes that `multiprocessing` spawns.
+        self._main, sys.modules["__main__"] = sys.modules["__main__"], types.ModuleType("__main__")
+        for stream in (sys.stdout, sys.stderr):
+            if stream is not None and hasattr(stream, "reconfigure"):
+                stream.reconfigure(line_buffering=True)
+
+    def prepare(self, request: Dict[str, Any]) -> None:
+        """In the zygote, before the fork: what a fresh interpreter would have found, environment, folder and `sys`."""
+        root = request["root"]
+        if root != self._root:
+            self._root = root
+            self._project = mlorch_imports.Project(root)
+            mlorch_imports.install(root, self._note)
+            sys.path.insert(0, root)
+        self._project.forget_listings()
+        self._report = mlorch_imports.Report(request["loaded_file"]) if request["loaded_file"] else None
+        os.chdir(root)
+        sys.argv = [f"{request['module']}:{request['function']}"]
+        self._environment(request)
+
+    def run(self, request: Dict[str, Any], result: int, known: Set[str]) -> int:
+        """In the child: call the function and write what came of it to `result`; returns the exit code."""
+        numbers = sys.modules.get("numpy.random")
+        if numbers is not None:  # else all forks would draw the same numbers
+            numbers.seed()
+        code, document = _guarded(request)
+        _finish()
+        names = _imported(known)
+        document["modules"] = self._project.files(names)
+        lines = json.dumps(document), json.dumps(names)
+        with open(result, "wb") as file:
+            file.write("\n".join(lines).encode("ascii"))
+        return code
+
+    def _environment(self, request: Dict[str, Any]) -> None:
+        """Change only what differs from this process's own: what packages set when they were imported stays."""
+        wanted: Dict[str, str] = dict(request["env"])
+        if request["loaded_file"]:  # Pythons that the function starts report their modules too
+            inherited = wanted.get("PYTHONPATH")
+            wanted["PYTHONPATH"] = os.pathsep.join([_MODULES, inherited] if inherited else [_MODULES])
+            wanted["MLORCH_LOADED"] = request["loaded_file"]
+        changes = {name: text for name, text in wanted.items() if self._found.get(name) != text}
+        for name in self._changed:
+            if name not in changes:
+                if name in self._found:
+                    os.environ[name] = self._found[name]
+                else:
+                    os.environ.pop(name, None)
+        for name, text in changes.items():
+            os.environ[name] = text
+        self._changed = changes
+
+    def _note(self, path: str) -> None:
+        if self._report is not None:  # without one, `sys.modules` says enough
+            self._report.note(path)
+
+
+def _guarded(request: Dict[str, Any]) -> Tuple[int, Dict[str, Any]]:
+    try:
+        returned = _function(request["module"], request["function"])(
+            **{name: revive(value) for name, value in request["arguments"].items()}
+        )
+        metrics = _metrics(returned, request)
+    except SystemExit as stop:
+        return _stopped(stop)
+    except BaseException as error:
+        _show(error)
+        return 1, {"error": sentence(error)}
+    return 0, {"metrics": metrics}
+
+
+def _function(module: str, name: str) -> Callable[..., Any]:
+    __import__(module)  # a statement's way of importing leaves the machinery out of tracebacks
+    found: Any = sys.modules[module]
+    for part in name.split("."):
+        found = getattr(found, part)
+    if not callable(found):
+        raise TypeError(f"`{module}:{name}` is not a function")
+    return found  # type: ignore[no-any-return]
+
+
+def revive(value: Any) -> Any:
+    """{"$path": "a/b"} as a Path, in lists and mappings too."""
+    if isinstance(value, dict):
+        if len(value) == 1 and "$path" in value:
+            return pathlib.Path(value["$path"])
+        return {name: revive(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [revive(item) for item in value]
+    return value
+
+
+# ---------------------------------------------------------------------------------------------------- metrics
+
+
+class ResultError(Exception):
+    """A function returned what is not metrics."""
+
+
+def _metrics(returned: Any, request: Dict[str, Any]) -> Optional[Dict[str, Any]]:
+    if returned is None:
+        return None
+    who = "`{}:{}`".format(request["module"], request["function"])
+    if not hasattr(returned, "keys"):
+        raise ResultError(f"{who} returned {_kind(returned)}; expected a mapping of metrics, or nothing")
+    metrics = {_name(key, who): plain(returned[key], str(key), who) for key in returned.keys()}  # noqa: SIM118
+    path = request["metrics_file"]
+    if path:
+        if os.path.lexists(path):
+            raise ResultError(
+                f"{who} wrote the file of its metrics and returned a mapping; do one of the two"
+            )
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(json.dumps(metrics, indent=2) + "\n")
+    return metrics
+
+
+def plain(value: Any, name: str, who: str) -> Any:
+    """A number, string, boolean or mapping of these as JSON has it; scalars of numpy and its like by
+    their `item()`."""
+    if isinstance(value, (bool, str)):
+        return value if isinstance(value, bool) else str(value)
+    if isinstance(value, int):
+        return int(value)
+    if isinstance(value, float):
+        number = float(value)
+        if math.isfinite(number):
+            return number
+        return {"$float": "nan" if math.isnan(number) else "inf" if number > 0 else "-inf"}
+    if isinstance(value, dict):
+        return {_name(key, who): plain(item, f"{name}.{key}", who) for key, item in value.items()}
+    if hasattr(value, "item") and tuple(getattr(value, "shape", ())) == ():
+        scalar = value.item()
+        if isinstance(scalar, (bool, int, float, str)):
+            return plain(scalar, name, who)
+    raise ResultError(
+        f"{who} returned {_kind(value)} as metric `{name}`; expected a number, a string or a boolean"
+    )
+
+
+def _name(key: Any, who: str) -> str:
+    if not isinstance(key, str):
+        raise ResultError(f"{who} returned a metric named {key!r}; expected a string")
+    return str(key)
+
+
+def _kind(value: Any) -> str:
+    return f"a value of type {type(value).__name__}"
+
+
+# ---------------------------------------------------------------------------------------------------- the end
+
+
+def _stopped(stop: SystemExit) -> Tuple[int, Dict[str, Any]]:
+    if stop.code is None or stop.code == 0:
+        return 0, {"metrics": None}
+    if isinstance(stop.code, int):
+        return (stop.code & 0xFF) or 1, {"error": f"SystemExit: {stop.code}"}
+    print(stop.code, file=sys.stderr)
+    return 1, {"error": _short(str(stop.code))}
+
+
+def _show(error: BaseException) -> None:
+    """The traceback, from the user's first line on."""
+    trace = error.__traceback__
+    while trace is not None and os.path.dirname(os.path.abspath(trace.tb_frame.f_code.co_filename)) == _HERE:
+        trace = trace.tb_next
+    if isinstance(error, ResultError):
+        print(f"error: {error}", file=sys.stderr)
+        return
+    traceback.print_exception(type(error), error, trace)
+
+
+def sentence(error: BaseException) -> str:
+    """`ValueError: what it says`, one line."""
+    if isinstance(error, ResultError):
+        return str(error)
+    kind = type(error)
+    name = (
+        kind.__qualname__
+        if kind.__module__ in ("builtins", "__main__")
+        else kind.__module__ + "." + kind.__qualname__
+    )
+    try:
+        text = str(error)
+    except Exception:
+        text = ""
+    return _short(f"{name}: {text}" if text else name)
+
+
+def _short(text: str) -> str:
+    lines = text.strip().splitlines()
+    return lines[0][:LONGEST_ERROR] if lines else ""
+
+
+def _finish() -> None:
+    """What the interpreter does when it ends: other threads, exit handlers, buffers."""
+    for act in (getattr(threading, "_shutdown", None), getattr(atexit, "_run_exitfuncs", None)):
+        try:
+            if act is not None:
+                act()
+        except BaseException:
+            traceback.print_exc()
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            if stream is not None:
+                stream.flush()
+        except (OSError, ValueError):
+            continue
+
+
+def _imported(known: Set[str]) -> List[str]:
+    """Modules that this attempt loaded and the zygote had not, in order. They stand at the end: looking
+    at all of them would copy the page of each."""
+    names: List[str] = []
+    passed = 0
+    for name in reversed(sys.modules):
+        if name not in known:
+            names.append(name)
+        else:
+            passed += 1
+        if passed > 20:
+            break
+    return names[::-1]

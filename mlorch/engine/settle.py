@@ -1,0 +1,309 @@
+"""From a cached decision or a finished attempt to records, checks, outputs in place, and an outcome."""
+
+from __future__ import annotations
+
+import os
+import time
+import uuid
+from dataclasses import dataclass, field, replace
+from typing import Callable, Dict, List, Mapping, Optional, Sequence, Tuple
+
+from mlorch.engine import checkpoint
+from mlorch.engine.attempts import command_text
+from mlorch.engine.checks import check_problem
+from mlorch.engine.decider import plain_metrics
+from mlorch.engine.publish import Collected, OutputError, metrics_problem, read_metrics
+from mlorch.errors import MlorchError
+from mlorch.model import (
+    Artifact,
+    Decision,
+    Ended,
+    Instance,
+    Invocation,
+    Outcome,
+    Record,
+    Result,
+    Value,
+)
+from mlorch.plan.bind import Binder
+from mlorch.ports import Publication, Store
+
+
+@dataclass
+class Work:
+    """An instance on its way through a run."""
+
+    instance: Instance
+    decision: Decision
+    number: int = 0
+    attempt_ids: List[str] = field(default_factory=list)
+    started: float = 0.0
+    code_before: Mapping[str, str] = field(default_factory=dict)
+    absent_words: Tuple[str, ...] = ()
+    log: str = ""
+    warnings: List[str] = field(default_factory=list)
+
+    @property
+    def invocation(self) -> Invocation:
+        assert self.decision.invocation is not None
+        return self.decision.invocation
+
+
+@dataclass(frozen=True)
+class Finished:
+    """An attempt that has succeeded, ready to be recorded."""
+
+    work: Work
+    ended: Ended
+    collected: Collected
+
+
+class Settler:
+    """Records successes and puts outputs in place. Called from the hub's thread only."""
+
+    def __init__(self, store: Store, binder: Binder, pipeline: str, run: str) -> None:
+        self._store = store
+        self._binder = binder
+        self._pipeline = pipeline
+        self._run = run
+        self._sources: Dict[Tuple[str, str], str] = {}
+        self.publications: Dict[str, Publication] = dict(store.workspace.publications(pipeline))
+
+    # ---------------------------------------------------------------------------------------------------- cached
+
+    def cached(self, decision: Decision) -> Tuple[Outcome, Result]:
+        """Checks, then the outputs from the store. Raises CorruptObject: the caller makes it anew."""
+        record = decision.record
+        assert record is not None
+        outcome = Outcome(
+            decision.instance.name,
+            decision.instance.step.id,
+            "cached",
+            saved=record.seconds,
+            outputs=record.outputs,
+            metrics=record.metrics,
+            log=record.log,
+            record=record.id,
+        )
+        return self._conclude(decision.instance, record, outcome)
+
+    def _conclude(self, instance: Instance, record: Record, outcome: Outcome) -> Tuple[Outcome, Result]:
+        """Checks on stored metrics, then outputs in place."""
+        metrics = plain_metrics(record)
+        problem: Optional[str] = None
+        warned: List[str] = []
+        if instance.step.checks:
+            problem, warned = check_problem(self._binder.names(instance), instance, metrics)
+        warnings = [*outcome.warnings, *warned]
+        if problem is not None:
+            warnings += self._withdraw(record.outputs)
+            outcome = replace(
+                outcome,
+                outcome="failed",
+                error=problem,
+                hint=_get_hint(record),
+                tolerated=instance.step.continue_on_error,
+                warnings=tuple(warnings),
+            )
+            ids = (f"check {instance.name} {record.id}",)
+            return outcome, Result(
+                instance,
+                "failed",
+                metrics=metrics,
+                attempt_ids=ids,
+                tolerated=outcome.tolerated,
+                causes=(instance.name,),
+            )
+        warnings += self._place(instance, record.outputs)
+        return replace(outcome, warnings=tuple(warnings)), Result(
+            instance, "succeeded", record.outputs, metrics
+        )
+
+    def _place(self, instance: Instance, outputs: Mapping[str, Artifact]) -> List[str]:
+        kept: List[str] = []
+        # A folder before what lies in it.
+        for name, artifact in sorted(outputs.items(), key=lambda item: item[1].path.count("/")):
+            publication = Publication(
+                artifact.path,
+                artifact.content,
+                self._pipeline,
+                instance.step.id,
+                name,
+                self._run,
+                artifact.exclude,
+            )
+            placed = self._store.workspace.place(artifact, publication)
+            self.publications[artifact.path] = publication
+            kept += [f"what stood at `{artifact.path}` is kept in `{path}`" for path in placed.kept]
+        return kept
+
+    def _withdraw(self, outputs: Mapping[str, Artifact]) -> List[str]:
+        """The very content that fails a check does not stay where it was published; other versions do."""
+        kept = []
+        for artifact in outputs.values():
+            publication = self.publications.get(artifact.path)
+            if publication is None or publication.content.identity != artifact.content.identity:
+                continue
+            where = self._store.workspace.retire(publication, keep_content=not artifact.stored)
+            self.publications.pop(artifact.path, None)
+            if where:
+                kept.append(f"`{artifact.path}` is kept in `{where}`")
+        return kept
+
+    # ------------------------------------------------------------------------------------------------- attempts
+
+    def note(self, work: Work, collected: Collected) -> None:
+        """What is remembered of any attempt, a failed one too."""
+        if work.invocation.checkpoint:
+            checkpoint.note_modules(self._store, work.invocation.checkpoint, collected.modules)
+        if collected.created:
+            self._store.note_created(self._pipeline, work.instance.step.id, collected.created)
+
+    # ------------------------------------------------------------------------------------------------- succeeded
+
+    def succeeded(self, batch: Sequence[Finished]) -> List[Tuple[Finished, Outcome, Result]]:
+        """Record a batch (one sync for all of it), then conclude each."""
+        records = [self._record(item) for item in batch]
+        self._store.commit(records)
+        concluded = []
+        for item, record in zip(batch, records):
+            invocation = item.work.invocation
+            if invocation.effect:
+                self._store.write_receipt(invocation.effect, invocation.key, self._run, True, record.id)
+            outcome = self._outcome(item, record)
+            try:
+                outcome, result = self._conclude(item.work.instance, record, outcome)
+            except MlorchError as error:
+                outcome = replace(outcome, outcome="failed", error=error.message, hint=error.hint)
+                result = Result(item.work.instance, "failed", causes=(item.work.instance.name,))
+            kept = self._store.workspace.settle(invocation.outputs)
+            if kept:
+                sentences = [f"what the step did not make is kept in `{path}`" for path in kept]
+                outcome = replace(outcome, warnings=(*outcome.warnings, *sentences))
+            concluded.append((item, outcome, result))
+        return concluded
+
+    def _outcome(self, item: Finished, record: Record) -> Outcome:
+        warnings = list(item.work.warnings)
+        if item.collected.code_changed:
+            changed = ", ".join(f"`{path}`" for path in item.collected.code_changed)
+            warnings.append(
+                f"{changed} changed while `{item.work.instance.name}` ran: its result is kept, but never "
+                "taken for the new code's "
+                "(if the step itself writes it, declare it as an output)"
+            )
+        for word in item.collected.created:
+            warnings.append(f"`{word}` was created by the step and is not declared: add it to `outputs`")
+        return Outcome(
+            item.work.instance.name,
+            item.work.instance.step.id,
+            "succeeded",
+            reasons=item.work.decision.reasons,
+            seconds=item.ended.seconds,
+            attempts=item.work.number,
+            exit_code=item.ended.exit_code,
+            log=item.work.log,
+            command=command_text(item.work.invocation),
+            outputs=record.outputs,
+            metrics=record.metrics,
+            warnings=tuple(warnings),
+            record=record.id,
+            peak_rss=item.ended.peak_rss,
+            cpu_seconds=item.ended.cpu_seconds,
+        )
+
+    def _record(self, item: Finished) -> Record:
+        work, invocation = item.work, item.work.invocation
+        return Record(
+            id=new_record_id(),
+            key=invocation.key,
+            manifest=invocation.manifest,
+            family=invocation.family,
+            pipeline=self._pipeline,
+            step=work.instance.step.id,
+            instance=work.instance.name,
+            run=self._run,
+            started=item.ended.started or work.started,
+            seconds=item.ended.seconds,
+            outputs=item.collected.outputs,
+            metrics=item.collected.metrics,
+            modules=item.collected.modules,
+            code_changed=bool(item.collected.code_changed),
+            peak_rss=item.ended.peak_rss,
+            cpu_seconds=item.ended.cpu_seconds,
+            attempts=work.number,
+            effect=invocation.effect,
+            sources={**self.sources(work.code_before), **item.collected.sources},
+            env=dict(invocation.env),
+            log=work.log,
+            needs={
+                "cpus": invocation.needs.cpus,
+                "memory": invocation.needs.memory,
+                "gpus": invocation.needs.gpus,
+            },
+            created=sorted(set(item.collected.created)),
+        )
+
+    def sources(self, code: Mapping[str, str]) -> Dict[str, str]:
+        """Code files as objects, each put into the store once per run."""
+        found: Dict[str, str] = {}
+        for path, identity in code.items():
+            if path.startswith("/") or not identity:
+                continue
+            if (path, identity) not in self._sources:
+                try:
+                    with open(os.path.join(self._store.root, path), "rb") as file:
+                        self._sources[(path, identity)] = self._store.put(file.read())
+                except OSError:
+                    continue
+            found[path] = self._sources[(path, identity)]
+        return found
+
+    # ----------------------------------------------------------------------------------------------------- adopt
+
+    def adopt(self, work: Work) -> Optional[Record]:
+        """A record of what stands at the declared paths, where all of it does; else None."""
+        invocation = work.invocation
+        outputs: Dict[str, Artifact] = {}
+        for output in invocation.outputs:
+            content = self._store.content(output.path, output.exclude)
+            if content is None or (content.kind == "folder") != output.folder:
+                return None
+            content = self._store.ingest(output.path, output.exclude, store=output.store)
+            outputs[output.name] = Artifact(output.path, content, output.store, output.exclude)
+        if not outputs or invocation.effect:
+            return None
+        ended = Ended("exit", 0, started=time.time())
+        record = self._record(Finished(work, ended, Collected(outputs, self._adopted_metrics(invocation))))
+        record = replace(record, adopted=True, attempts=0)
+        self._store.commit([record])
+        return record
+
+    def _adopted_metrics(self, invocation: Invocation) -> Mapping[str, Value]:
+        output = next(
+            (item for item in invocation.outputs if item.name == "metrics" and not item.folder), None
+        )
+        if output is None:
+            return {}
+        try:
+            metrics = read_metrics(os.path.join(self._store.root, output.path), output.path)
+        except OutputError:
+            return {}
+        return {} if metrics_problem(metrics) else metrics
+
+
+def new_record_id() -> str:
+    return uuid.uuid4().hex[:12]
+
+
+def _get_hint(record: Record) -> str:
+    """How to fetch what a failed check keeps from the workspace."""
+    names = [name for name in record.outputs if name not in ("metrics", "history")] or list(record.outputs)
+    if not names:
+        return ""
+    target = record.outputs[names[0]].path
+    return f"look at what it made: mlorch get {record.instance}/{names[0]} -o {os.path.basename(target)}"
+
+
+Emit = Callable[..., None]
+"""`emit(kind, instance=None, **data)`: one event to the run file and the listeners."""
