@@ -1,0 +1,305 @@
+"""Progress where nothing may move: a line per event, a sign of life now and then; or JSON lines."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any, Callable, Dict, List, Mapping, Optional, Set, TextIO, Tuple
+
+from mlorch.model import Event, Value
+from mlorch.report.plainjson import iso_time, line
+from mlorch.report.style import Style, seconds_text, style_of
+
+FIRST_BEAT = 30.0
+NEXT_BEATS = 60.0
+FOLD = 10
+"""So many cached steps in a row, and one line stands for all of them."""
+SHOWN_RUNNING = 5
+
+COLORS = {"failed": "red", "blocked": "yellow", "cancelled": "yellow"}
+DONE = ("step.cached", "step.finished", "step.skipped", "step.blocked", "step.cancelled")
+
+
+class Output:
+    """A text stream that is written to until it fails; then silence."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._broken = False
+        self._unread = False
+
+    def write(self, text: str) -> None:
+        if self._broken or not text:
+            return
+        try:
+            self._stream.write(text)
+            self._stream.flush()
+        except (OSError, ValueError) as error:
+            self._broken = True
+            self._unread = isinstance(error, BrokenPipeError)
+
+    def check(self) -> None:
+        """Raises BrokenPipeError, once, where whoever read this has gone."""
+        unread, self._unread = self._unread, False
+        if unread:
+            raise BrokenPipeError("nobody reads the progress any more")
+
+
+class LineListener:
+    """`[4/8] features: ok 8.8s`, a line per event, and every minute which steps still run.
+
+    Args:
+        total: instances of the run; `run.started` tells it where it is not given.
+        beats: seconds of silence before the first sign of life, and between those that follow.
+    """
+
+    def __init__(
+        self,
+        stream: TextIO,
+        style: Optional[Style] = None,
+        total: int = 0,
+        *,
+        quiet: bool = False,
+        beats: Tuple[float, float] = (FIRST_BEAT, NEXT_BEATS),
+    ) -> None:
+        self._output = Output(stream)
+        self._style = style if style is not None else style_of(stream)
+        self._quiet = quiet
+        self._total = total
+        self._done = 0
+        self._running: Dict[str, float] = {}
+        self._cached: List[Tuple[str, float]] = []
+        self._lock = threading.Lock()
+        self._pulse = Pulse(self._beat, beats)
+        self.told: Set[str] = set()
+        """Warnings that were shown, so that the summary does not repeat them."""
+
+    def __call__(self, event: Event) -> None:
+        try:
+            with self._lock:
+                self._take(event)
+        except Exception as error:
+            # A listener must not raise, and a fault in the display must not end a run.
+            self._output.write(f"warning: an event could not be shown: {type(error).__name__}\n")
+        self._output.check()
+
+    def close(self) -> None:
+        """End the timer. Safe to call twice."""
+        self._pulse.stop()
+
+    # -------------------------------------------------------------------------------------------- events
+
+    def _take(self, event: Event) -> None:
+        data = event.data
+        if event.kind == "run.started":
+            self._total = max(self._total, _whole(data.get("instances")))
+            self._say(_header(event, self._total, self._style))
+        elif event.kind == "warning":
+            self._warn(str(data.get("text", "")))
+        elif event.kind == "step.started":
+            self._flush()
+            self._running[event.instance] = time.monotonic()
+            self._say(self._counted(event.instance, _started(data)))
+            if not self._quiet:
+                self._pulse.start()
+        elif event.kind == "step.retried":
+            self._running.pop(event.instance, None)
+            self._say(self._counted(event.instance, _retried(data)))
+        elif event.kind == "step.cached":
+            self._done += 1
+            self._cached.append((event.instance, _number(data.get("saved"))))
+        elif event.kind in DONE:
+            self._flush()
+            self._done += 1
+            self._running.pop(event.instance, None)
+            outcome = str(data.get("outcome") or event.kind.split(".")[1])
+            self._say(self._counted(event.instance, _ended(outcome, data)), COLORS.get(outcome, ""))
+        elif event.kind == "run.finished":
+            self._finish(data)
+
+    def _finish(self, data: Mapping[str, Value]) -> None:
+        totals = data.get("totals")
+        others = [totals[name] for name in totals if name != "cached"] if isinstance(totals, Mapping) else [1]
+        if any(others):
+            self._flush()
+        self._cached.clear()
+        self._running.clear()
+        self._pulse.end()
+
+    def _flush(self) -> None:
+        """Cached steps come many at once: a few get their lines, many share one."""
+        waiting, self._cached = self._cached, []
+        if len(waiting) > FOLD:
+            saved = sum(seconds for _, seconds in waiting)
+            self._say(self._counted(f"{len(waiting)} steps", f"cached{_saved(saved)}"))
+            return
+        first = self._done - len(waiting) + 1
+        for number, (name, seconds) in enumerate(waiting, first):
+            self._say(self._counted(name, f"cached{_saved(seconds)}", number))
+
+    def _warn(self, text: str) -> None:
+        self._flush()
+        self.told.add(text)
+        label = self._style.paint("warning", "yellow")
+        self._output.write(label + ": " + self._style.own(text) + "\n")
+
+    def _counted(self, name: str, text: str, number: Optional[int] = None) -> str:
+        done = self._done if number is None else number
+        return f"[{done}/{max(self._total, done)}] {name}: {text}"
+
+    def _say(self, text: str, color: str = "") -> None:
+        if not self._quiet:
+            line_ = self._style.own(text)
+            self._output.write((self._style.paint(line_, color) if color else line_) + "\n")
+            self._pulse.heard()
+
+    def _beat(self) -> None:
+        with self._lock:
+            now = time.monotonic()
+            longest = sorted(self._running.items(), key=lambda item: item[1])
+            names = [f"{name} {seconds_text(now - since)}" for name, since in longest[:SHOWN_RUNNING]]
+            if len(longest) > SHOWN_RUNNING:
+                names.append(f"and {len(longest) - SHOWN_RUNNING} more")
+            if names:
+                text = f"[{self._done}/{max(self._total, self._done)}] still running: {', '.join(names)}"
+                self._output.write(self._style.own(text) + "\n")
+
+
+class Pulse:
+    """A thread that calls back after a silence, and again at intervals while it lasts."""
+
+    def __init__(self, beat: Callable[[], None], beats: Tuple[float, float]) -> None:
+        self._beat = beat
+        self._first, self._next = beats
+        self._changed = threading.Condition()
+        self._due = 0.0
+        self._stopped = False
+        self._thread: Optional[threading.Thread] = None
+
+    def start(self) -> None:
+        """Begin with the first step that runs; a run that only looks needs no thread."""
+        if self._thread is None and not self._stopped:
+            self.heard()
+            self._thread = threading.Thread(target=self._run, name="mlorch-heartbeat", daemon=True)
+            self._thread.start()
+
+    def heard(self) -> None:
+        """Something was written just now."""
+        self._due = time.monotonic() + self._first
+
+    def end(self) -> None:
+        """No more beats; does not wait for one that is under way."""
+        with self._changed:
+            self._stopped = True
+            self._changed.notify()
+
+    def stop(self) -> None:
+        """No more beats, and no thread."""
+        self.end()
+        thread, self._thread = self._thread, None
+        if thread is not None and thread is not threading.current_thread():
+            thread.join()
+
+    def _run(self) -> None:
+        with self._changed:
+            while not self._stopped:
+                left = self._due - time.monotonic()
+                if left > 0:
+                    self._changed.wait(left)
+                    continue
+                self._due = time.monotonic() + self._next
+                self._changed.release()
+                try:
+                    self._beat()
+                finally:
+                    self._changed.acquire()
+
+
+class JsonLinesListener:
+    """Events as JSON lines, each `mlorch.event/1`, as `--progress jsonl` and `--events` write them."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._output = Output(stream)
+        self._lock = threading.Lock()
+
+    def __call__(self, event: Event) -> None:
+        try:
+            text = line(event_document(event))
+        except (TypeError, ValueError) as error:
+            faulty = Event(
+                event.kind, event.time, event.run, event.instance, event.step, {"fault": str(error)}
+            )
+            text = line(event_document(faulty))
+        with self._lock:
+            self._output.write(text)
+        self._output.check()
+
+    def close(self) -> None:
+        """Nothing is held; the stream belongs to whoever opened it."""
+
+
+def event_document(event: Event) -> Dict[str, Any]:
+    """`mlorch.event/1`."""
+    return {
+        "schema": "mlorch.event/1",
+        "event": event.kind,
+        "time": iso_time(event.time),
+        "run": event.run,
+        "step": event.step or None,
+        "instance": event.instance if event.instance != event.step else None,
+        "data": dict(event.data),
+    }
+
+
+# ------------------------------------------------------------------------------------------------- wording
+
+
+def _header(event: Event, total: int, style: Style) -> str:
+    data = event.data
+    parts = [str(data.get("name") or data.get("pipeline") or "run"), f"{total} step{'s' * (total != 1)}"]
+    jobs = _whole(data.get("jobs"))
+    if jobs:
+        parts.append(f"{jobs} job{'s' * (jobs != 1)}")
+    return f" {style.glyph('dot')} ".join([*parts, f"run {event.run}"])
+
+
+def _started(data: Mapping[str, Value]) -> str:
+    attempt = _whole(data.get("attempt"))
+    if attempt > 1:
+        return f"started (attempt {attempt})"
+    reasons = data.get("reasons") or ()
+    texts = [str(item.get("text", "")) for item in reasons if isinstance(item, Mapping)]
+    more = f" and {len(texts) - 1} more" if len(texts) > 1 else ""
+    return f"started ({texts[0]}{more})" if texts and texts[0] else "started"
+
+
+def _retried(data: Mapping[str, Value]) -> str:
+    return "{} (attempt {}), again in {}".format(
+        data.get("error") or "failed", _whole(data.get("attempt")), seconds_text(_number(data.get("delay")))
+    )
+
+
+def _ended(outcome: str, data: Mapping[str, Value]) -> str:
+    seconds = _number(data.get("seconds"))
+    if outcome == "succeeded":
+        return f"ok {seconds_text(seconds)}"
+    if outcome == "failed":
+        took = f" after {seconds_text(seconds)}" if seconds else ""
+        label = "failed (tolerated)" if data.get("tolerated") else "failed"
+        return f"{label}{took}: {data.get('error') or 'no reason given'}"
+    causes = data.get("causes") or ()
+    if outcome == "blocked" and causes:
+        return "blocked by " + ", ".join(str(cause) for cause in causes)
+    return outcome
+
+
+def _saved(seconds: float) -> str:
+    return f" (saved {seconds_text(seconds)})" if seconds >= 0.05 else ""
+
+
+def _whole(value: Value) -> int:
+    return value if isinstance(value, int) else 0
+
+
+def _number(value: Value) -> float:
+    return float(value) if isinstance(value, (int, float)) else 0.0

@@ -1,0 +1,188 @@
+"""The closing lines of a run: what failed, how it ended, what changed in the metrics, what to do next."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Collection, List, Mapping, Optional, Tuple
+
+from mlorch.model import RunSummary, Value
+from mlorch.report.failures import Failures, overrides, run_command
+from mlorch.report.logs import Logs, NoLogs
+from mlorch.report.style import (
+    PLAIN,
+    Style,
+    bytes_text,
+    cells_of,
+    difference_text,
+    number_text,
+    pad,
+    seconds_text,
+    spread,
+)
+
+LARGE_STORE = 10 * 10**9
+METRIC_LINES = 10
+METRIC_CELLS = 11
+WORDS = {"succeeded": "ran"}
+SIGNALLED = 128
+
+Change = Tuple[str, Value, Value]
+"""Metric, old value, new value."""
+
+
+def render_summary(
+    summary: RunSummary, style: Style = PLAIN, logs: Optional[Logs] = None, told: Collection[str] = ()
+) -> str:
+    """The last lines of a run, to be written after its progress.
+
+    Args:
+        logs: how to read the ends of failed steps' logs (`FileLogs(root)`); without it nothing is quoted.
+        told: warnings that were shown already.
+    """
+    lines = [
+        style.paint("warning", "yellow") + ": " + style.own(text)
+        for text in summary.warnings
+        if text not in told
+    ]
+    failures = Failures(summary.run, summary.pipeline, summary.outcomes, logs or NoLogs(), style)
+    text = failures.text()
+    if text:
+        lines += text.rstrip("\n").split("\n")
+    lines += _closing(summary, style)
+    if summary.store_bytes > LARGE_STORE:
+        lines.append("  " + pad("store", METRIC_CELLS) + "  " + _store(summary))
+    return "\n".join(lines) + "\n"
+
+
+def _closing(summary: RunSummary, style: Style) -> List[str]:
+    totals = summary.totals()
+    if summary.exit_code > SIGNALLED or (totals["cancelled"] and not totals["failed"]):
+        return _cancelled(summary, totals, style)
+    if summary.exit_code:
+        return _failed(summary, totals, style)
+    if totals["succeeded"] or totals["failed"] or totals["blocked"]:
+        return _finished(summary, totals, style)
+    return [_up_to_date(summary, totals, style)]
+
+
+def counts(totals: Mapping[str, int], order: Tuple[str, ...]) -> List[str]:
+    """`1 failed`, `3 ran`, … of what there is, in this order."""
+    return [f"{totals[name]} {WORDS.get(name, name)}" for name in order if totals[name]]
+
+
+def _failed(summary: RunSummary, totals: Mapping[str, int], style: Style) -> List[str]:
+    parts = counts(totals, ("failed", "succeeded", "cached", "skipped", "blocked", "cancelled"))
+    took = seconds_text(summary.seconds)
+    text = (
+        f"{style.glyph('failed')} {style.clean(summary.pipeline.name)} failed in {took}: {', '.join(parts)}"
+    )
+    return [
+        _painted(spread(text, f"run {summary.run}", style.width), "red", style),
+        _next("after fixing", summary, style),
+    ]
+
+
+def _cancelled(summary: RunSummary, totals: Mapping[str, int], style: Style) -> List[str]:
+    parts = counts(totals, ("failed", "succeeded", "cached", "skipped", "blocked", "cancelled"))
+    took = seconds_text(summary.seconds)
+    name = style.clean(summary.pipeline.name)
+    text = f"{style.glyph('cancelled')} {name} cancelled after {took}: {', '.join(parts)}"
+    return [
+        _painted(spread(text, f"run {summary.run}", style.width), "yellow", style),
+        _next("to resume", summary, style),
+    ]
+
+
+def _next(label: str, summary: RunSummary, style: Style) -> str:
+    """The command that goes on from here; it stands alone where it fills the line."""
+    text = f"  {label}: {style.clean(run_command(summary.pipeline) + overrides(summary.pipeline))}"
+    remark = "        (finished steps are cached)"
+    return text + remark if cells_of(text + remark) <= style.width else text
+
+
+def _finished(summary: RunSummary, totals: Mapping[str, int], style: Style) -> List[str]:
+    name, took = style.clean(summary.pipeline.name), seconds_text(summary.seconds)
+    text = f"{style.glyph('ok')} {name} finished in {took}"
+    lines = [_painted(spread(text, f"run {summary.run}", style.width), "green", style)]
+    parts = counts(totals, ("succeeded", "cached", "skipped", "failed", "blocked"))
+    saved = _saved(summary)
+    if saved >= 0.05:
+        share = round(100 * saved / (saved + summary.seconds))
+        parts.append(f"saved {seconds_text(saved)} ({share}%)")
+    lines.append("  " + f" {style.glyph('dot')} ".join(parts))
+    changes = metric_changes(summary)
+    lines += _metric_lines(changes, style)
+    if changes:
+        lines.append("  " + pad("compare", METRIC_CELLS) + "  mlorch compare last~1 last")
+    return lines
+
+
+def _up_to_date(summary: RunSummary, totals: Mapping[str, int], style: Style) -> str:
+    parts = ", ".join(counts(totals, ("cached", "skipped"))) or "no steps"
+    saved = _saved(summary)
+    gain = f" (saved {seconds_text(saved)})" if saved >= 0.05 else ""
+    state = "is up to date" if totals["cached"] else "has nothing to do"
+    name = style.clean(summary.pipeline.name)
+    return f"{style.glyph('cached')} {name} {state}: {parts} in {seconds_text(summary.seconds)}{gain}"
+
+
+def _saved(summary: RunSummary) -> float:
+    return sum(outcome.saved for outcome in summary.outcomes)
+
+
+def _store(summary: RunSummary) -> str:
+    size, free = bytes_text(summary.store_bytes), bytes_text(summary.reclaimable_bytes)
+    return f"{size} (mlorch gc would free {free})"
+
+
+def _painted(text: str, color: str, style: Style) -> str:
+    return style.paint(text[:1], "bold", color) + text[1:] if text else text
+
+
+# ------------------------------------------------------------------------------------------------- metrics
+
+
+def metric_changes(summary: RunSummary) -> List[Change]:
+    """Metrics of steps without a matrix that differ from the run before; `auc` where only one step has it."""
+    previous = summary.previous
+    if not previous:
+        return []
+    single = [outcome for outcome in summary.outcomes if outcome.instance == outcome.step]
+    owners = Counter(name for outcome in single for name in outcome.metrics)
+    found: List[Change] = []
+    for outcome in single:
+        for name, value in outcome.metrics.items():
+            whole = f"{outcome.step}.{name}"
+            if whole in previous and not _same(previous[whole], value):
+                found.append((name if owners[name] == 1 else whole, previous[whole], value))
+    return found
+
+
+def _metric_lines(changes: List[Change], style: Style) -> List[str]:
+    rows = []
+    for name, old, new in changes[:METRIC_LINES]:
+        delta = difference_text(old, new) if _is_number(old) and _is_number(new) else ""
+        rows.append((name, number_text(_untagged(old)), number_text(_untagged(new)), delta))
+    width = max([METRIC_CELLS, *(len(style.clean(row[0])) for row in rows)])
+    lines = []
+    for name, old, new, delta in rows:
+        cells = [pad(style.clean(name), width), *(pad(style.clean(text), 9) for text in (old, new)), delta]
+        lines.append(("  " + "  ".join(cells)).rstrip())
+    if len(changes) > METRIC_LINES:
+        lines.append(f"  and {len(changes) - METRIC_LINES} more metrics changed")
+    return lines
+
+
+def _is_number(value: Value) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _same(one: Value, other: Value) -> bool:
+    return bool(one == other) or (one != one and other != other)
+
+
+def _untagged(value: Value) -> Value:
+    """A tagged float as a person reads it."""
+    if isinstance(value, Mapping) and set(value) == {"$float"}:
+        return float(value["$float"])
+    return value
