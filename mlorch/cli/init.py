@@ -1,0 +1,180 @@
+"""`init`: a project that runs at once."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from enum import Enum
+from typing import Dict, Iterator, List, Optional, Tuple
+
+import typer
+
+from mlorch.cli.common import Options, print_document, print_text, say
+from mlorch.cli.complete import complete_folders
+from mlorch.cli.ignore import add_ignored, outputs_of
+from mlorch.errors import EnvironmentFault, UsageError, did_you_mean
+
+TEMPLATES = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "templates")
+DEFAULT = "minimal"
+PIPELINES = ("mlorch.yaml", "pipeline.yaml")
+WRITTEN, SAME, REPLACED = "written", "same", "replaced"
+
+
+class Ci(str, Enum):
+    github = "github"
+    cron = "cron"
+
+
+CI_FILES: Dict[Ci, Tuple[str, str]] = {
+    Ci.github: ("github.yml", ".github/workflows/mlorch.yml"),
+    Ci.cron: ("cron.sh", "mlorch-cron.sh"),
+}
+
+DIRECTORY = typer.Argument(None, metavar="[DIR]", help="Default: here.", autocompletion=complete_folders)
+
+
+def template_names() -> List[str]:
+    return sorted(name for name in os.listdir(TEMPLATES) if not name.startswith(("_", ".")))
+
+
+TEMPLATE = typer.Option(
+    None, "--template", metavar="NAME", help="minimal, sklearn or shell.", autocompletion=template_names
+)
+CI = typer.Option(None, "--ci", help="Add a GitHub workflow, or a script for cron.", show_default=False)
+GITIGNORE = typer.Option(False, "--gitignore", help="Have git ignore the store and the pipeline's outputs.")
+LIST = typer.Option(False, "--list", help="List the templates.")
+FORCE = typer.Option(False, "--force", help="Replace files that are there.")
+
+
+def init(
+    options: Options,
+    directory: Optional[str] = DIRECTORY,
+    template: Optional[str] = TEMPLATE,
+    ci: Optional[List[Ci]] = CI,
+    gitignore: bool = GITIGNORE,
+    list_: bool = LIST,
+    force: bool = FORCE,
+) -> int:
+    """A project from a template; or CI and .gitignore for one."""
+    if list_:
+        return list_templates(options)
+    folder = os.path.abspath(directory or options.root or ".")
+    present = [name for name in PIPELINES if os.path.lexists(os.path.join(folder, name))]
+    extras = list(ci or ())
+    adds_only = bool(present) and template is None and (bool(extras) or gitignore)
+    files: List[Tuple[str, str]] = []
+    if not adds_only:
+        template = template or ask_template(options)
+        files += list(template_files(template))
+    files += [(os.path.join(TEMPLATES, "_ci", CI_FILES[item][0]), CI_FILES[item][1]) for item in extras]
+    done = install(folder, files, force)
+    ignored = add_ignored(folder, outputs_of(folder)) if gitignore else []
+    report(options, folder, None if adds_only else template, done, ignored)
+    return 0
+
+
+def list_templates(options: Options) -> int:
+    found = [
+        (name, describe(name), [target for _, target in template_files(name)]) for name in template_names()
+    ]
+    if options.json:
+        templates = [{"name": name, "description": text, "files": files} for name, text, files in found]
+        print_document({"schema": "mlorch.templates/1", "templates": templates})
+    else:
+        width = max(len(name) for name, _, _ in found)
+        print_text("\n".join(f"{name.ljust(width)}  {text}" for name, text, _ in found))
+    return 0
+
+
+def describe(template: str) -> str:
+    with open(os.path.join(TEMPLATES, template, PIPELINES[0]), encoding="utf-8") as file:
+        for line in file:
+            if line.startswith("description:"):
+                return line.split(":", 1)[1].strip()
+    return ""
+
+
+def ask_template(options: Options) -> str:
+    """The default, unless a person is there to be asked."""
+    if options.json or options.quiet or not (sys.stdin and sys.stdin.isatty() and sys.stderr.isatty()):
+        return DEFAULT
+    for name in template_names():
+        say(f"{name.ljust(8)}  {describe(name)}", options)
+    return str(typer.prompt("template", default=DEFAULT, err=True))
+
+
+def template_files(template: str) -> Iterator[Tuple[str, str]]:
+    """(source, path in the project) of each file, sorted. Raises UsageError for an unknown template."""
+    names = template_names()
+    if template not in names:
+        hint = did_you_mean(template, names) or "one of " + ", ".join(names)
+        raise UsageError(f"unknown template `{template}`", hint)
+    base = os.path.join(TEMPLATES, template)
+    for folder, folders, files in os.walk(base):
+        folders[:] = sorted(name for name in folders if name != "__pycache__")
+        for name in sorted(files):
+            source = os.path.join(folder, name)
+            yield source, os.path.relpath(source, base)
+
+
+def install(folder: str, files: List[Tuple[str, str]], force: bool) -> List[Tuple[str, str]]:
+    """Copy files; (path, what was done). Nothing is written where one of them would replace something else.
+
+    Raises UsageError (files are in the way), EnvironmentFault.
+    """
+    states = [(source, path, state(source, os.path.join(folder, path))) for source, path in files]
+    taken = [path for _, path, what in states if what == REPLACED]
+    if taken and not force:
+        listed = ", ".join(taken[:5])
+        raise UsageError(f"{listed} would be replaced", "choose an empty folder, or give --force")
+    for source, path, what in states:
+        if what != SAME:
+            copy(source, os.path.join(folder, path))
+    return [(path, what) for _, path, what in states]
+
+
+def state(source: str, target: str) -> str:
+    if not os.path.lexists(target):
+        return WRITTEN
+    if not os.path.isfile(target) or os.path.islink(target):
+        return REPLACED
+    with open(source, "rb") as ours, open(target, "rb") as theirs:
+        return SAME if ours.read() == theirs.read() else REPLACED
+
+
+def copy(source: str, target: str) -> None:
+    try:
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+        if os.path.islink(target):
+            os.unlink(target)
+        shutil.copyfile(source, target)
+        if source.endswith(".sh"):
+            os.chmod(target, 0o755)
+    except OSError as error:
+        hint = "choose a folder where you may write"
+        raise EnvironmentFault(f"{target}: {(error.strerror or 'failed').lower()}", hint) from error
+
+
+def report(
+    options: Options, folder: str, template: Optional[str], done: List[Tuple[str, str]], ignored: List[str]
+) -> None:
+    if options.json:
+        print_document(
+            {
+                "schema": "mlorch.init/1",
+                "folder": folder,
+                "template": template,
+                "files": [{"path": path, "action": what} for path, what in done],
+                "ignored": ignored,
+            }
+        )
+        return
+    lines = [f"{what.ljust(8)}  {path}" for path, what in done]
+    lines += [f"ignored   {pattern}" for pattern in ignored]
+    print_text("\n".join(lines) or "nothing to add")
+    place = "" if folder == os.getcwd() else f"cd {os.path.relpath(folder)} && "
+    if template == "sklearn":
+        say(f"next: {place}python -m pip install -r requirements.txt && mlorch run", options)
+    elif template:
+        say(f"next: {place}mlorch run", options)

@@ -1,0 +1,150 @@
+"""Between the verbs and `mlorch.report`: which stream, which style, which listener, which renderer."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Callable, Iterator, List, Optional, Sequence, Set, TextIO
+
+from mlorch.cli.common import Options, document_text
+from mlorch.cli.complete import project_root
+from mlorch.errors import EnvironmentFault, MlorchError
+from mlorch.model import Pipeline, Problem, RunSummary, Settings, SourceFile
+from mlorch.report import frames
+from mlorch.report.lines import JsonLinesListener, LineListener
+from mlorch.report.logs import FileLogs
+from mlorch.report.style import Style, style_of
+from mlorch.report.summary import render_summary
+from mlorch.report.why import Context, render_why
+from mlorch.settings import read_settings
+
+if TYPE_CHECKING:
+    from mlorch.app import GraphAnswer, WhyAnswer
+    from mlorch.ports import Listener
+
+
+def settings_here(options: Options) -> Settings:
+    """The settings of the project here; the defaults where they can't be read (another part tells why)."""
+    root = project_root(options.root)
+    try:
+        return read_settings(root, flags={"color": options.color})
+    except MlorchError:
+        return Settings(root=root, store="", color=options.color or "auto")
+
+
+def style_for(stream: TextIO, options: Options) -> Style:
+    return style_of(stream, settings_here(options).color)
+
+
+# ------------------------------------------------------------------------------------------ validate
+
+
+def problems_text(
+    problems: Sequence[Problem], sources: Sequence[SourceFile], format_: str, options: Options
+) -> str:
+    """Problems as frames, lines or annotations; for frames what was found in all, or that nothing was."""
+    style = style_for(sys.stdout, options)
+    if format_ == "github":
+        return frames.to_github(problems)
+    if format_ == "concise":
+        return frames.render_concise(problems, style=style)
+    text = frames.render(problems, sources, style=style)
+    errors = sum(problem.severity == "error" for problem in problems)
+    if not problems:
+        return f"{style.glyph('ok')} valid\n"
+    warnings = len(problems) - errors
+    counts = [
+        f"{count} {word}{'s' * (count != 1)}"
+        for count, word in ((errors, "error"), (warnings, "warning"))
+        if count
+    ]
+    return text + "\n" + ", ".join(counts) + ("" if errors else ": valid") + "\n"
+
+
+# ----------------------------------------------------------------------------------------------- run
+
+
+@dataclass
+class Listening:
+    """The listeners of one run, and what they have shown."""
+
+    listeners: List[Listener]
+    screen: Optional[LineListener]
+
+    @property
+    def told(self) -> Set[str]:
+        """Warnings that were shown, so that the summary does not repeat them."""
+        return self.screen.told if self.screen is not None else set()
+
+
+@contextmanager
+def listening(options: Options, progress: Optional[str], events: Optional[str]) -> Iterator[Listening]:
+    """Listeners for a run: its progress on stderr, and its events in a file. Raises EnvironmentFault."""
+    settings = settings_here(options)
+    kind = "quiet" if options.quiet and progress is None else progress or settings.progress
+    with ExitStack() as stack:
+        listeners: List[Listener] = []
+        screen: Optional[LineListener] = None
+        if kind == "jsonl":
+            listeners.append(JsonLinesListener(sys.stderr))
+        else:
+            screen = LineListener(sys.stderr, style_of(sys.stderr, settings.color), quiet=kind == "quiet")
+            stack.callback(screen.close)
+            listeners.append(screen)
+        if events is not None:
+            listeners.append(JsonLinesListener(stack.enter_context(open_events(events))))
+        yield Listening(listeners, screen)
+
+
+def open_events(path: str) -> TextIO:
+    try:
+        return open(path, "w", encoding="utf-8")
+    except OSError as error:
+        reason = (error.strerror or "failed").lower()
+        raise EnvironmentFault(f"--events: {path}: {reason}", "name a file that can be written") from error
+
+
+def summary_text(summary: RunSummary, stream: TextIO, options: Options, told: Set[str]) -> str:
+    style = style_for(stream, options)
+    return render_summary(summary, style, FileLogs(summary.pipeline.root), told)
+
+
+# ----------------------------------------------------------------------------------------------- why
+
+
+def why_text(
+    answers: Sequence[WhyAnswer], pipeline: Pipeline, stored: Callable[[str], Optional[str]], style: Style
+) -> str:
+    """One block per instance. `stored` gives the text of a source by digest."""
+
+    def current(path: str) -> Optional[str]:
+        try:
+            with open(os.path.join(pipeline.root, path), encoding="utf-8") as file:
+                return file.read()
+        except (OSError, UnicodeDecodeError):
+            return None
+
+    blocks = []
+    for answer in answers:
+        context = Context(previous=answer.previous, places=pipeline.param_places, current=current)
+        blocks.append(render_why(answer.decision, stored, style, context))
+    return "\n".join(blocks)
+
+
+# --------------------------------------------------------------------------------------------- graph
+
+
+def graph_text(answer: GraphAnswer, format_: str, style: Style) -> str:
+    """A drawing; one node for each step, in JSON one for each instance."""
+    from mlorch.report import graph
+
+    states = answer.states or None
+    if format_ == "json":
+        return document_text(graph.graph_document(graph.view(answer.plan, False, states)))
+    view = graph.view(answer.plan, True, states)
+    if format_ == "ascii":
+        return graph.draw_ascii(view, style)
+    draw = {"mermaid": graph.draw_mermaid, "dot": graph.draw_dot, "svg": graph.draw_svg}[format_]
+    return draw(view)

@@ -1,0 +1,254 @@
+"""Tables and lists of the history verbs, as text."""
+
+from __future__ import annotations
+
+import csv
+import io
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, List, Mapping, Optional, Sequence
+
+from mlorch.report.reasons import value_text
+from mlorch.report.style import (
+    PLAIN,
+    Style,
+    bytes_text,
+    cells_of,
+    difference_text,
+    number_text,
+    pad,
+    seconds_text,
+)
+
+if TYPE_CHECKING:
+    from mlorch.history import RunView, StepView
+    from mlorch.history.artifacts import Made
+    from mlorch.history.compare import Comparison, Row
+    from mlorch.ports import RunInfo
+
+ORDER = ("succeeded", "cached", "failed", "skipped", "blocked", "cancelled")
+WORDS = {"succeeded": "ran"}
+COLORS = {"failed": "red", "crashed": "red", "succeeded": "green", "cancelled": "yellow", "blocked": "yellow"}
+GLYPHS = {"succeeded": "ok", "crashed": "failed"}
+COMMIT_LETTERS = 9
+DIGEST_LETTERS = 19
+"""`blake3:` and twelve more."""
+
+
+def columns(rows: Sequence[Sequence[str]], right: Sequence[int] = (), indent: str = "") -> str:
+    """Rows aligned, two spaces between; columns in `right` to the right."""
+    if not rows:
+        return ""
+    widths = [max(cells_of(row[i]) for row in rows) for i in range(len(rows[0]))]
+    lines = []
+    for row in rows:
+        cells = [pad(cell, widths[i], i in right) for i, cell in enumerate(row)]
+        lines.append(indent + "  ".join(cells).rstrip())
+    return "\n".join(lines)
+
+
+def block(title: str, rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> List[str]:
+    """A titled table; nothing where there are no rows."""
+    return [title + "\n" + columns(rows, right, "  ")] if rows else []
+
+
+def moment(seconds: float) -> str:
+    """Local time, for people."""
+    return datetime.fromtimestamp(seconds).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def lasting(seconds: Optional[float]) -> str:
+    return "" if seconds is None else seconds_text(seconds)
+
+
+def totals(counts: Mapping[str, Any]) -> str:
+    return ", ".join(f"{counts[name]} {WORDS.get(name, name)}" for name in ORDER if counts.get(name))
+
+
+def marked(text: str, outcomes: Sequence[str], style: Style) -> str:
+    """Lines with the glyph of an outcome before each, coloured last, so that widths count what is seen."""
+    lines = []
+    for line, outcome in zip(text.splitlines(), outcomes):
+        glyph = style.glyph(GLYPHS.get(outcome, outcome))
+        lines.append(style.paint(glyph, COLORS.get(outcome, "dim")) + " " + line)
+    return "\n".join(lines)
+
+
+# ------------------------------------------------------------------------------------------------ runs
+
+
+def runs_table(runs: Sequence[RunInfo], style: Style = PLAIN, verbose: bool = False) -> str:
+    """One line each; `verbose` adds who ran it where, and the commit."""
+    rows = []
+    for run in runs:
+        counted = run.status == "succeeded" or run.totals.get(run.status)
+        status = "" if counted else run.status
+        counts = ", ".join(part for part in (status, totals(run.totals)) if part)
+        row = [run.id, moment(run.started), style.clean(run.name), lasting(run.seconds), counts]
+        if verbose:
+            row += [
+                style.clean(f"{run.meta.get('user', '')}@{run.meta.get('host', '')}"),
+                commit_text(run, style),
+            ]
+        rows.append(row)
+    return marked(columns(rows, right=(3,)), [run.status for run in runs], style)
+
+
+def commit_text(run: RunInfo, style: Style) -> str:
+    commit = style.clean(str(run.meta.get("commit") or ""))[:COMMIT_LETTERS]
+    return commit + ("+" if commit and run.meta.get("dirty") else "")
+
+
+# ------------------------------------------------------------------------------------------------ show
+
+
+def run_text(view: RunView, style: Style = PLAIN, verbose: bool = False) -> str:
+    """Facts, params, a line per step, metrics; `verbose` adds the outputs."""
+    params = view.info.meta.get("params")
+    params = params if isinstance(params, Mapping) else {}
+    blocks = [columns(facts(view.info, style))]
+    blocks += block(
+        "params", [[style.clean(name), style.clean(value_text(value))] for name, value in params.items()]
+    )
+    if view.steps:
+        lines = columns([step_row(step, style) for step in view.steps], right=(1,))
+        blocks.append("steps\n" + marked(lines, [step.outcome for step in view.steps], style))
+    metrics = [(step, name, value) for step in view.steps for name, value in step.metrics.items()]
+    blocks += block(
+        "metrics",
+        [
+            [style.clean(f"{step.instance}.{name}"), style.clean(number_text(value))]
+            for step, name, value in metrics
+        ],
+    )
+    if verbose:
+        blocks += block("outputs", output_rows(view, style), right=(2,))
+    blocks += block("warnings", [[style.own(text)] for text in view.warnings])
+    return "\n\n".join(blocks)
+
+
+def facts(info: RunInfo, style: Style) -> List[List[str]]:
+    rows = [
+        ["run", info.id],
+        ["pipeline", style.clean(f"{info.name} ({info.pipeline})")],
+        ["status", f"{info.status} ({totals(info.totals)})" if info.totals else info.status],
+        [
+            "started",
+            moment(info.started) + (f", took {lasting(info.seconds)}" if info.seconds is not None else ""),
+        ],
+    ]
+    told = {
+        name: value for name, value in info.meta.items() if name != "params" and value not in (None, "", [])
+    }
+    return rows + [[name, style.clean(fact_text(value))] for name, value in sorted(told.items())]
+
+
+def fact_text(value: Any) -> str:
+    return " ".join(str(item) for item in value) if isinstance(value, (list, tuple)) else value_text(value)
+
+
+def step_row(step: StepView, style: Style) -> List[str]:
+    first = step.reasons[0] if step.reasons else {}
+    told = (
+        step.error
+        or (f"saved {lasting(step.saved)}" if step.saved >= 0.05 else "")
+        or str(first.get("text", ""))
+    )
+    seconds = lasting(step.seconds) if step.outcome in ("succeeded", "failed") else ""
+    return [style.clean(step.instance), seconds, WORDS.get(step.outcome, step.outcome), style.own(told)]
+
+
+def output_rows(view: RunView, style: Style) -> List[List[str]]:
+    return [
+        [
+            style.clean(f"{step.instance}/{output.name}"),
+            style.clean(output.path),
+            bytes_text(output.bytes),
+            output.digest[:DIGEST_LETTERS],
+        ]
+        for step in view.steps
+        for output in step.outputs.values()
+    ]
+
+
+def timings_table(view: RunView, style: Style = PLAIN) -> str:
+    """Executed steps, longest first: time, share of all, when it began, processor time, memory."""
+    ran = sorted((step for step in view.steps if step.seconds > 0), key=lambda step: -step.seconds)
+    work = sum(step.seconds for step in ran)
+    rows = [["step", "time", "share", "begun", "cpu", "memory"]]
+    for step in ran:
+        begun = "" if step.started is None else f"+{lasting(max(0.0, step.started - view.info.started))}"
+        memory = bytes_text(step.peak_rss) if step.peak_rss else ""
+        share = f"{100 * step.seconds / work:.0f}%"
+        rows.append(
+            [
+                style.clean(step.instance),
+                lasting(step.seconds),
+                share,
+                begun,
+                lasting(step.cpu_seconds),
+                memory,
+            ]
+        )
+    return columns(rows, right=(1, 2, 3, 4, 5))
+
+
+# --------------------------------------------------------------------------------------------- compare
+
+
+def compare_text(comparison: Comparison, format_: str, style: Style = PLAIN) -> str:
+    """As `table`, `md` or `csv`; the difference column only where two are compared."""
+    if format_ == "csv":
+        buffer = io.StringIO()
+        csv.writer(buffer, lineterminator="\n").writerows(table_of(comparison, PLAIN, exact=True))
+        return buffer.getvalue()
+    rows = table_of(comparison, style, exact=False)
+    if format_ == "md":
+        escaped = [[cell.replace("\\", "\\\\").replace("|", "\\|") for cell in row] for row in rows]
+        lines = ["| " + " | ".join(row) + " |" for row in escaped]
+        return "\n".join([lines[0], "|" + " --- |" * len(rows[0]), *lines[1:]])
+    return columns(rows, right=range(2, len(rows[0])))
+
+
+def table_of(comparison: Comparison, style: Style, exact: bool) -> List[List[str]]:
+    """The head and a row for each param and metric; `exact` keeps all digits."""
+    pair = len(comparison.columns) == 2
+    head = ["kind", "name", *(style.clean(column.name) for column in comparison.columns)]
+    rows = [head + (["difference"] if pair else [])]
+    for row in comparison.rows:
+        cells = [row.kind, style.clean(row.name)]
+        cells += [style.clean(cell_text(row, value, exact)) for value in row.values]
+        if pair:
+            cells.append("" if row.difference is None else change_text(row, exact))
+        rows.append(cells)
+    return rows
+
+
+def cell_text(row: Row, value: Any, exact: bool) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, float) and exact:
+        return repr(value)
+    return number_text(value) if row.kind == "metric" else value_text(value)
+
+
+def change_text(row: Row, exact: bool) -> str:
+    if exact:
+        return repr(row.difference)
+    return difference_text(row.values[0], row.values[-1])
+
+
+# ------------------------------------------------------------------------------------------- artifacts
+
+
+def artifacts_table(found: Sequence[Made], style: Style = PLAIN) -> str:
+    rows = [
+        [
+            style.clean(made.name),
+            style.clean(made.output.path) + ("/" if made.output.kind == "folder" else ""),
+            bytes_text(made.output.bytes),
+            made.output.digest[:DIGEST_LETTERS],
+            "" if made.available else "not in the store",
+        ]
+        for made in found
+    ]
+    return columns(rows, right=(2,))

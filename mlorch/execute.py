@@ -1,0 +1,386 @@
+"""A real run: locks, the dry run, the hub, signals, and the summary."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import platform
+import signal
+import socket
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
+
+from mlorch import __version__
+from mlorch.claims import touched_paths
+from mlorch.engine.attempts import AttemptMaker
+from mlorch.engine.events import outcome_data, reason_data
+from mlorch.engine.hooks import HookRunner
+from mlorch.engine.hub import Hub
+from mlorch.engine.launch import JoblibLauncher
+from mlorch.engine.parts import HubOptions, Parts
+from mlorch.engine.priority import estimates, tails
+from mlorch.engine.resources import Pool, detect_capacity
+from mlorch.engine.retire import Retirer
+from mlorch.engine.settle import Settler
+from mlorch.errors import EnvironmentFault, ExitCode, SpecError
+from mlorch.model import Event, Instance, Outcome, Pipeline, Problem, RunSummary, Settings, Value
+from mlorch.plan.declare import step_place
+from mlorch.ports import Launcher, Lease, Listener, RunLog, Store
+from mlorch.session import Choice, DryRun, Session, dry_run, open_session
+from mlorch.store import new_run_id, open_store
+
+if TYPE_CHECKING:
+    from mlorch.app import Options
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+LARGE_STORE = 10 * 10**9
+
+
+@dataclass
+class Journal:
+    """Events of one run: to its file and to every listener."""
+
+    run: str
+    log: RunLog
+    pipeline: Pipeline
+    listeners: Sequence[Listener]
+    unread: Optional[Callable[[int], None]] = None
+    """Told SIGPIPE where nobody reads a listener's stream any more."""
+
+    def __call__(self, kind: str, instance: Optional[Instance] = None, **data: Any) -> None:
+        outcome = data.pop("outcome", None)
+        if isinstance(outcome, Outcome) and instance is not None:
+            data.update(outcome_data(outcome, instance, self.pipeline))
+        if "reasons" in data and data["reasons"] and not isinstance(data["reasons"][0], Mapping):
+            data["reasons"] = reason_data(data["reasons"])
+        event = Event(
+            kind,
+            time.time(),
+            self.run,
+            instance.name if instance is not None else "",
+            instance.step.id if instance is not None else "",
+            data,
+        )
+        self.log.append(event)
+        for listener in self.listeners:
+            try:
+                listener(event)
+            except BrokenPipeError:
+                if self.unread is not None:
+                    self.unread(signal.SIGPIPE)
+
+
+def execute(
+    pipeline: Pipeline, settings: Settings, choice: Choice, options: Options, listeners: Sequence[Listener]
+) -> RunSummary:
+    """Run a pipeline. Raises SpecError, UsageError, LockedError, StoreError, EnvironmentFault before anything executes."""
+    began = time.time()
+    if not os.path.isdir(settings.store):
+        # Whatever can be found wrong is found before anything is written.
+        dry_run(open_session(pipeline, settings, open_store(settings, create=False), os.environ), choice)
+    store = open_store(settings, create=True)
+    session = open_session(pipeline, settings, store, os.environ)
+    run = new_run_id()
+    with _signals() as inbox:
+        waited: List[str] = []
+        lease = _register(session, choice, run, options, waited)
+        try:
+            kept = store.workspace.recover()
+            warnings = [f"an earlier run was cut off; what it left is kept in `{path}`" for path in kept]
+            if waited or kept:
+                # The run before may have changed anything.
+                session = open_session(pipeline, settings, store, os.environ)
+            return _locked(session, choice, options, Context(run, lease, began, listeners, inbox, warnings))
+        except FileNotFoundError as error:
+            message = f"`{error.filename}` vanished while the run needed it"
+            raise EnvironmentFault(
+                message, "let no step and nobody else remove `.mlorch` while it runs"
+            ) from error
+        finally:
+            lease.release()
+            store.forget_caches()
+
+
+@dataclass(frozen=True)
+class Context:
+    """What surrounds one run."""
+
+    run: str
+    lease: Lease
+    began: float
+    listeners: Sequence[Listener]
+    inbox: Inbox
+    warnings: List[str]
+
+
+def _locked(session: Session, choice: Choice, options: Options, context: Context) -> RunSummary:
+    dry = dry_run(session, choice)
+    capacity_problems = _capacity_problems(session, dry, options)
+    if capacity_problems:
+        raise SpecError(capacity_problems)
+    store, pipeline = session.store, session.pipeline
+    previous = _previous_metrics(store, pipeline)
+    log = store.begin_run(context.run)
+    emit = Journal(context.run, log, pipeline, context.listeners, context.inbox.put)
+    emit("run.started", **_meta(session, options, len(dry.decisions)))
+    try:
+        for warning in (*context.warnings, *dry.warnings):
+            emit("warning", text=warning)
+        launcher = JoblibLauncher(context.run)
+        hub = make_hub(session, choice, options, dry, emit, launcher, tuple(context.lease.fds))
+        context.inbox.attach(hub.interrupt)
+        outcomes = hub.run()
+        unmatched = session.unmatched(choice, [item.instance for item in outcomes])
+        warnings = [*context.warnings, *dry.warnings, *_notes(hub), *unmatched]
+        code = _exit_code(outcomes, hub.signal)
+        seconds = time.time() - context.began
+        size, reclaimable = store.size()
+        summary = RunSummary(
+            context.run,
+            pipeline,
+            tuple(outcomes),
+            seconds,
+            code,
+            tuple(dict.fromkeys(warnings)),
+            previous,
+            size,
+            reclaimable,
+        )
+        emit(
+            "run.finished",
+            status=_status(outcomes, hub.signal),
+            seconds=seconds,
+            exit_code=code,
+            totals=summary.totals(),
+        )
+        return summary
+    finally:
+        log.close()
+
+
+def make_hub(
+    session: Session,
+    choice: Choice,
+    options: Options,
+    dry: DryRun,
+    emit: Journal,
+    launcher: Launcher,
+    lock_fds: Tuple[int, ...],
+) -> Hub:
+    """Everything that a run is made of. (More than five parameters: this is where the rooms meet.)"""
+    store, pipeline = session.store, session.pipeline
+    world, frontier = session.frontier(choice)
+    decider = session.decider(choice, world, frontier, settled=True)
+    decider.snapshots.update(dry.decider.snapshots)
+    decider.binder.reaches.update(dry.decider.binder.reaches)
+    decider.binder.absent_words.update(dry.decider.binder.absent_words)
+    settler = Settler(store, decider.binder, pipeline.file, emit.run)
+    maker = AttemptMaker(emit.run, pipeline.root, emit.log, dict(os.environ), _python(session), lock_fds)
+    retirer = Retirer(world, session.declarations, store, settler.publications)
+    retirer.start()
+    estimated = estimates(store, pipeline.file, session.graph.order)
+    parts = Parts(
+        frontier=frontier,
+        decider=decider,
+        declarations=session.declarations,
+        store=store,
+        launcher=launcher,
+        maker=maker,
+        pool=Pool(detect_capacity(pipeline.capacity, options.jobs, os.environ), options.jobs),
+        settler=settler,
+        retirer=retirer,
+        hooks=HookRunner(decider.binder, maker, pipeline, emit),
+        emit=emit,
+        priority=tails(session.graph.order, session.graph.downstream(), estimated.__getitem__),
+    )
+    planned = {decision.instance.name: decision for decision in dry.decisions}
+    return Hub(parts, HubOptions(options.jobs, options.keep_going, options.adopt, options.force), planned)
+
+
+def _python(session: Session) -> str:
+    """The interpreter's path, whose folder comes first on PATH; empty where there is none, which ends only a step that
+    needs it (when it is bound)."""
+    try:
+        return session.interpreter().executable
+    except EnvironmentFault:
+        return ""
+
+
+# --------------------------------------------------------------------------------------------------------------- locks
+
+
+def _register(session: Session, choice: Choice, run: str, options: Options, waited: List[str]) -> Lease:
+    writes, reads = touched_paths(session, choice)
+
+    def on_wait(text: str) -> None:
+        waited.append(text)
+        print(f"waiting: {text}", file=sys.stderr, flush=True)
+
+    ancestor = os.environ.get("MLORCH_RUN_ID", "")
+    return session.store.register(
+        run,
+        sorted(writes),
+        sorted(reads),
+        wait=options.wait,
+        on_wait=on_wait,
+        ancestors=(ancestor,) if ancestor else (),
+    )
+
+
+# ------------------------------------------------------------------------------------------------------------- signals
+
+
+class Inbox:
+    """Signals wait here until there is a hub to take them."""
+
+    def __init__(self) -> None:
+        self._waiting: List[int] = []
+        self._target: Optional[Callable[[int], None]] = None
+
+    def attach(self, target: Callable[[int], None]) -> None:
+        self._target = target
+        for number in self._waiting:
+            target(number)
+
+    def put(self, number: int) -> None:
+        if self._target is not None:
+            self._target(number)
+        else:
+            self._waiting.append(number)
+
+    def __call__(self, number: int, frame: object) -> None:
+        del frame
+        if self._target is not None:
+            self._target(number)
+            return
+        if number == signal.SIGINT:
+            raise KeyboardInterrupt
+        raise SystemExit(128 + number)
+
+
+@contextmanager
+def _signals() -> Iterator[Inbox]:
+    inbox = Inbox()
+    before: Dict[int, Any] = {}
+    try:
+        for number in SIGNALS:
+            before[number] = signal.signal(number, inbox)
+    except ValueError:
+        # Not the main thread: whoever called from there keeps the signals.
+        before = {}
+    try:
+        yield inbox
+    finally:
+        for name, handler in before.items():
+            signal.signal(name, handler)
+
+
+# ------------------------------------------------------------------------------------------------------------- summary
+
+
+def _status(outcomes: Sequence[Outcome], number: Optional[int]) -> str:
+    if number is not None:
+        return "cancelled"
+    return "failed" if _exit_code(outcomes, number) else "succeeded"
+
+
+def _exit_code(outcomes: Sequence[Outcome], number: Optional[int]) -> int:
+    if number is not None:
+        return 128 + number
+    failed = any(item.outcome == "failed" and not item.tolerated for item in outcomes)
+    return int(ExitCode.STEP_FAILED if failed else ExitCode.DONE)
+
+
+def _notes(hub: Hub) -> List[str]:
+    notes = list(hub.retired)
+    for outcome in hub.outcomes.values():
+        notes += [f"{outcome.instance}: {text}" for text in outcome.warnings]
+    return notes
+
+
+def _previous_metrics(store: Store, pipeline: Pipeline) -> Optional[Mapping[str, Value]]:
+    """`step.metric` -> value in the last run of this pipeline, single instances only."""
+    found: Dict[str, Value] = {}
+    for info in store.runs(limit=5):
+        if info.pipeline != pipeline.file or info.status not in ("succeeded", "failed"):
+            continue
+        for event in store.events(info.id):
+            if event.instance == event.step and event.data.get("metrics"):
+                for name, value in event.data["metrics"].items():
+                    found[f"{event.step}.{name}"] = value
+        return found
+    return None
+
+
+def _meta(session: Session, options: Options, instances: int) -> Dict[str, Value]:
+    """Who, host, commit and whether dirty, command line, CI address."""
+    pipeline = session.pipeline
+    commit, dirty = _git(pipeline.root)
+    return {
+        "pipeline": pipeline.file,
+        "name": pipeline.name,
+        "user": _user(),
+        "host": socket.gethostname(),
+        "pid": os.getpid(),
+        "commit": commit,
+        "dirty": dirty,
+        "argv": list(sys.argv),
+        "ci": _ci_address(),
+        "params": dict(pipeline.params),
+        "jobs": options.jobs,
+        "instances": instances,
+        "python": platform.python_version(),
+        "version": __version__,
+    }
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())
+
+
+def _ci_address() -> str:
+    env = os.environ
+    if env.get("GITHUB_RUN_ID"):
+        return "{}/{}/actions/runs/{}".format(
+            env.get("GITHUB_SERVER_URL", ""), env.get("GITHUB_REPOSITORY", ""), env["GITHUB_RUN_ID"]
+        )
+    return env.get("CI_JOB_URL", "")
+
+
+def _git(root: str) -> Tuple[str, Optional[bool]]:
+    """(commit, whether tracked files differ from it); empty outside a repository. Runs no hook and no fsmonitor."""
+    if not os.path.exists(os.path.join(root, ".git")):
+        return "", None
+    base = ["git", "-C", root, "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null"]
+    try:
+        commit = subprocess.run([*base, "rev-parse", "HEAD"], capture_output=True, timeout=10, check=False)
+        if commit.returncode:
+            return "", None
+        dirty = subprocess.run(
+            [*base, "status", "--porcelain", "--untracked-files=no"],
+            capture_output=True,
+            timeout=10,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return "", None
+    return commit.stdout.decode("ascii", "replace").strip(), bool(dirty.stdout.strip())
+
+
+def _capacity_problems(session: Session, dry: DryRun, options: Options) -> List[Problem]:
+    pool = Pool(detect_capacity(session.pipeline.capacity, options.jobs, os.environ))
+    problems = []
+    for decision in dry.decisions:
+        problem = pool.check(decision.invocation.needs) if decision.invocation is not None else None
+        if problem:
+            place = step_place(decision.instance.step, "resources")
+            sentence = f"`{decision.instance.name}`: {problem}"
+            problems.append(Problem("E703", sentence, place, hint="lower the need, or raise `capacity`"))
+    return problems

@@ -1,0 +1,399 @@
+"""One look at a pipeline: its parts wired together, for a dry run or a real one."""
+
+from __future__ import annotations
+
+import fnmatch
+from dataclasses import dataclass, field, replace
+from typing import Callable, Dict, FrozenSet, List, Mapping, Optional, Sequence, Tuple
+
+from mlorch.engine.checks import check_problem
+from mlorch.engine.decider import Decider, plain_metrics, result_of
+from mlorch.engine.retire import Foreseer, by_step, stale_of_removed, stale_of_step
+from mlorch.errors import ExpressionError, SpecError, UsageError
+from mlorch.model import (
+    Artifact,
+    Decision,
+    Instance,
+    Pipeline,
+    Problem,
+    Reason,
+    Record,
+    Result,
+    Settings,
+    Step,
+)
+from mlorch.plan.bind import Binder
+from mlorch.plan.code import CodeReader, Interpreter, find_interpreter
+from mlorch.plan.declare import BindError, Declarations, output_patterns, step_place
+from mlorch.plan.expand import axis_steps, expand
+from mlorch.plan.frontier import Frontier, Wanted
+from mlorch.plan.graph import Graph, build
+from mlorch.plan.references import References
+from mlorch.plan.select import Selection, instance_closure, select
+from mlorch.plan.signatures import Signatures
+from mlorch.plan.world import Expansion, World
+from mlorch.ports import Publication, Store
+
+RUNS_BACK = 5
+"""How many runs back the last use of a record is looked for."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What a command is about, and how."""
+
+    selectors: Tuple[str, ...] = ()
+    only: bool = False
+    force: bool = False
+    force_steps: Tuple[str, ...] = ()
+
+
+@dataclass
+class Session:
+    """A pipeline with its graph, its static instances and its code, over one store."""
+
+    settings: Settings
+    pipeline: Pipeline
+    store: Store
+    environ: Mapping[str, str]
+    references: References
+    graph: Graph
+    world: World
+    declarations: Declarations
+    reader: CodeReader
+    signatures: Signatures
+    publications: Dict[str, Publication]
+    static: Mapping[str, Expansion] = field(default_factory=dict)
+
+    def interpreter(self) -> Interpreter:
+        """Raises EnvironmentFault."""
+        return find_interpreter(self.pipeline.root, self.pipeline.python, self.environ)
+
+    # ------------------------------------------------------------------------------------------------------- parts
+
+    def frontier(self, choice: Choice) -> Tuple[World, Frontier]:
+        """A fresh world and its frontier for a choice of steps. Raises UsageError, SpecError."""
+        selection = select(self.pipeline, self.graph, choice.selectors, closure=not choice.only)
+        wanted = self._wanted(selection, choice)
+        world = self._world()
+        outside = _Outside(self.store, world, self.declarations)
+        return world, Frontier(world, self.store, wanted, outside)
+
+    def _world(self) -> World:
+        return World(
+            self.pipeline,
+            self.graph,
+            self.references,
+            self.environ,
+            dict(self.static),
+            declared=self.world.declared,
+        )
+
+    def _wanted(self, selection: Selection, choice: Choice) -> Wanted:
+        if not selection.patterns or choice.only:
+            return {step: selection.test(step) for step in selection.steps}
+        # Instances were named: what they need is found at the level of instances, as far as these are known.
+        everything = Frontier(
+            self._world(),
+            self.store,
+            dict.fromkeys(selection.steps),
+            _Outside(self.store, self._world(), self.declarations),
+        )
+        start = []
+        named = set(self._targets(choice))
+        for step in named:
+            test = selection.test(step)
+            expansion = everything.world.expansions.get(step)
+            if expansion is not None and expansion.known:
+                chosen = [item.name for item in expansion.instances if test is None or test(item)]
+                if not chosen:
+                    names = ", ".join(item.name for item in expansion.instances[:10])
+                    raise UsageError(f"no instance of `{step}` matches", f"there are: {names}")
+                start += chosen
+        needed = instance_closure(everything.upstream_instances, start)
+        wanted: Dict[str, Optional[Callable[[Instance], bool]]] = {}
+        known = {step for step, expansion in everything.world.expansions.items() if expansion.known}
+        unknown = [step for step in selection.steps if step not in known]
+        above = {upstream for step in unknown for upstream in self.graph.ancestors(step)}
+        for step in selection.steps:
+            if step in unknown or step in above:
+                # Which instances they need shows only when they are expanded.
+                wanted[step] = selection.test(step)
+                continue
+            expansion = everything.world.expansions[step]
+            names_here = frozenset(item.name for item in expansion.instances if item.name in needed)
+            if names_here:
+                wanted[step] = _is_one_of(names_here)
+        return wanted
+
+    def unmatched(self, choice: Choice, instances: Sequence[str]) -> List[str]:
+        """Sentences about selectors that none of these instances matches: it showed only when their axes were known."""
+        selection = select(self.pipeline, self.graph, choice.selectors, closure=False)
+        return [
+            f"no instance of `{step}` matches `{pattern}`"
+            for step, patterns in selection.patterns.items()
+            for pattern in patterns
+            if not fnmatch.filter(instances, pattern)
+        ]
+
+    def _targets(self, choice: Choice) -> Tuple[str, ...]:
+        return select(self.pipeline, self.graph, choice.selectors, closure=False).steps
+
+    def binder(self, world: World, settled: bool) -> Binder:
+        return Binder(
+            world,
+            self.store,
+            self.reader,
+            self.declarations,
+            self.signatures,
+            settled=settled,
+            created_of=self._created,
+        )
+
+    def decider(self, choice: Choice, world: World, frontier: Frontier, settled: bool) -> Decider:
+        last_used = LastUsed(self.store, self.pipeline.file)
+        binder = self.binder(world, settled)
+        return Decider(world, frontier, binder, self.store, self.reader, last_used, self._forced(choice))
+
+    def _created(self, instance: Instance) -> FrozenSet[str]:
+        return self.store.created(self.pipeline.file, instance.step.id)
+
+    def _forced(self, choice: Choice) -> Callable[[Instance], bool]:
+        if choice.force:
+            return lambda _: True
+        if not choice.force_steps:
+            return lambda _: False
+        selection = select(self.pipeline, self.graph, choice.force_steps, closure=False)
+
+        def forced(instance: Instance) -> bool:
+            if instance.step.id not in selection.steps:
+                return False
+            test = selection.test(instance.step.id)
+            return test is None or test(instance)
+
+        return forced
+
+    def stale(self) -> List[Publication]:
+        """What a run would move aside because nothing declares it any more."""
+        found = stale_of_removed(self.world, self.declarations, self.publications, self.store)
+        published = by_step(self.publications.values())
+        for step in self.static:
+            found += stale_of_step(step, self.world, self.declarations, published.get(step, ()))
+        return found
+
+
+def open_session(pipeline: Pipeline, settings: Settings, store: Store, environ: Mapping[str, str]) -> Session:
+    """Wire the parts. Raises SpecError: a cycle, colliding outputs, a matrix that can't be expanded."""
+    references = References(pipeline)
+    world = World(pipeline, Graph({}, ()), references, environ)
+    declarations: Optional[Declarations] = None
+
+    def producer_of(path: str) -> Optional[str]:
+        assert declarations is not None
+        writer = declarations.writer(path) or declarations.writer_around(path)
+        return writer[0].step.id if writer is not None else None
+
+    def digest_of(path: str) -> Optional[str]:
+        content = store.content(path)
+        return content.digest if content is not None and content.kind == "file" else None
+
+    reader = CodeReader(
+        pipeline.root,
+        lambda: find_interpreter(pipeline.root, pipeline.python, environ),
+        producer_of,
+        digest_of,
+        store.workspace.is_tracked,
+    )
+    signatures = Signatures(reader)
+    declarations = Declarations(world, signatures.names, settings.allow)
+    static, problems = _static_expansions(world, declarations, store)
+    if problems:
+        raise SpecError(problems)
+    world.graph = build(pipeline, references, _patterns(world))
+    publications = dict(store.workspace.publications(pipeline.file))
+    return Session(
+        settings, pipeline, store, environ, references, world.graph, world, declarations, reader, signatures,
+        publications, static,
+    )  # fmt: skip
+
+
+def _static_expansions(
+    world: World, declarations: Declarations, store: Store
+) -> Tuple[Dict[str, Expansion], List[Problem]]:
+    """Expand and declare every step whose axes are known without running anything."""
+    problems: List[Problem] = []
+    waiting = list(world.pipeline.steps.values())
+    while waiting:
+        later: List[Step] = []
+        for step in waiting:
+            if axis_steps(world, step):
+                continue
+            borrow = step.matrix.borrow if step.matrix is not None else None
+            if borrow is not None and borrow not in world.expansions:
+                later.append(step)
+                continue
+            problems += _expand_one(world, declarations, store, step)
+        if len(later) == len(waiting):
+            break
+        waiting = later
+    return dict(world.expansions), problems
+
+
+def _expand_one(world: World, declarations: Declarations, store: Store, step: Step) -> List[Problem]:
+    try:
+        expansion = expand(world, step, store)
+    except ExpressionError as error:
+        message = f"matrix of `{step.id}`: {error.message}"
+        return [Problem("E502", message, step_place(step, "matrix"), hint=error.hint)]
+    world.expansions[step.id] = expansion
+    return [problem for item in expansion.instances for problem in declarations.declare(item)]
+
+
+def _patterns(world: World) -> Dict[str, Sequence[str]]:
+    """Step -> exact paths where all are known, else patterns."""
+    found: Dict[str, Sequence[str]] = {}
+    for step in world.pipeline.steps.values():
+        expansion = world.expansions.get(step.id)
+        if expansion is None:
+            found[step.id] = output_patterns(step)
+            continue
+        known = [world.declared.get(item.name, {}) for item in expansion.instances]
+        if all(len(item) == len(step.outputs) for item in known):
+            found[step.id] = [path for item in known for path in item.values()]
+        else:
+            found[step.id] = output_patterns(step)
+    return found
+
+
+class _Outside:
+    """Under `--only`, upstream outputs are taken as they stand."""
+
+    def __init__(self, store: Store, world: World, declarations: Declarations) -> None:
+        self._store = store
+        self._world = world
+        self._declarations = declarations
+
+    def __call__(self, instance: Instance) -> Result:
+        """Raises SpecError where an output is not there."""
+        self._declarations.declare(instance)
+        outputs: Dict[str, Artifact] = {}
+        for output in self._declarations.outputs.get(instance.name, ()):
+            content = self._store.content(output.path, output.exclude)
+            if content is None:
+                message = f"`{instance.name}` is not selected, and its output `{output.path}` does not exist"
+                place = step_place(instance.step, "outputs." + output.name)
+                raise SpecError(
+                    [Problem("E405", message, place, hint="run without `--only`, or add it to the selection")]
+                )
+            outputs[output.name] = Artifact(output.path, content, output.store, output.exclude)
+        record = self._store.latest(self._world.pipeline.file, instance.name)
+        metrics = plain_metrics(record) if record is not None else {}
+        return Result(instance, "succeeded", outputs, metrics)
+
+
+class LastUsed:
+    """The record that an instance had, executed or cached, in the newest run that knows of it: what a person compares
+    with. Run files are read when first asked."""
+
+    def __init__(self, store: Store, pipeline: str) -> None:
+        self._store = store
+        self._pipeline = pipeline
+        self._ids: Optional[Dict[str, str]] = None
+
+    def __call__(self, instance: Instance) -> Optional[Record]:
+        latest = self._store.latest(self._pipeline, instance.name)
+        if latest is None:
+            return None
+        if self._ids is None:
+            self._ids = self._read()
+        used = self._ids.get(instance.name, latest.id)
+        if used == latest.id:
+            return latest
+        return next((item for item in self._store.family(latest.family) if item.id == used), latest)
+
+    def _read(self) -> Dict[str, str]:
+        found: Dict[str, str] = {}
+        for info in self._store.runs(limit=RUNS_BACK):
+            if info.pipeline != self._pipeline:
+                continue
+            for event in self._store.events(info.id):
+                if event.data.get("record"):
+                    found.setdefault(event.instance, str(event.data["record"]))
+        return found
+
+
+def _is_one_of(names: FrozenSet[str]) -> Callable[[Instance], bool]:
+    return lambda item: item.name in names
+
+
+@dataclass
+class DryRun:
+    """Every decision in execution order, and what it rests on."""
+
+    decisions: List[Decision]
+    world: World
+    frontier: Frontier
+    decider: Decider
+    warnings: List[str]
+
+
+def dry_run(session: Session, choice: Choice) -> DryRun:
+    """Decide everything without executing anything. Raises SpecError with all problems, UsageError."""
+    world, frontier = session.frontier(choice)
+    decider = session.decider(choice, world, frontier, settled=False)
+    foreseer = Foreseer(world, session.declarations, session.store, dict(session.publications))
+    foreseer.start()
+    decisions: List[Decision] = []
+    problems: List[Problem] = []
+    warnings: List[str] = []
+    ready = frontier.take()
+    while ready:
+        foreseer.follow(frontier.expanded)
+        for instance in ready:
+            try:
+                if instance.known:
+                    problems += session.declarations.declare(instance, world)
+                decision = decider.decide(instance)
+            except BindError as error:
+                problems.append(error.problem)
+                decision = Decision(instance, "maybe")
+            decision, result = _look_at_checks(decider, decision)
+            decisions.append(decision)
+            if decision.action == "skipped":
+                foreseer.skipped(instance)
+            if decision.invocation is not None:
+                warnings += decision.invocation.warnings
+            frontier.finish(result)
+        ready = frontier.take()
+    if problems:
+        unique = {(problem.message, problem.place): problem for problem in problems}
+        raise SpecError(list(unique.values()))
+    _check_effects(decisions)
+    return DryRun(decisions, world, frontier, decider, list(dict.fromkeys(warnings)))
+
+
+def _look_at_checks(decider: Decider, decision: Decision) -> Tuple[Decision, Result]:
+    """A cached step whose check does not hold fails in every run: dependants are blocked."""
+    if decision.action != "cached" or decision.record is None or not decision.instance.step.checks:
+        return decision, result_of(decision)
+    names = decider.binder.names(decision.instance)
+    problem, _ = check_problem(names, decision.instance, plain_metrics(decision.record))
+    if problem is None:
+        return decision, result_of(decision)
+    reasons = (*decision.reasons, Reason("check", text=problem))
+    result = replace(result_of(decision, failed=True), causes=(decision.instance.name,))
+    return replace(decision, reasons=reasons), result
+
+
+def _check_effects(decisions: Sequence[Decision]) -> None:
+    seen: Dict[str, Instance] = {}
+    for decision in decisions:
+        effect = decision.invocation.effect if decision.invocation is not None else ""
+        if not effect:
+            continue
+        if effect in seen:
+            other = seen[effect].name
+            message = f"`{other}` and `{decision.instance.name}` have the same effect `{effect}`"
+            place = step_place(decision.instance.step, "effect")
+            raise SpecError([Problem("E702", message, place, hint="add `${{ step.instance }}` to its name")])
+        seen[effect] = decision.instance
