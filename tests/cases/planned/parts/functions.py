@@ -1,0 +1,2 @@
+def load(table):
+    return {"rows": len(str(table))}

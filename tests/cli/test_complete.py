@@ -1,0 +1,199 @@
+"""Completion: the words that a shell is offered, driven as bash drives it."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mlorch.cli.outline import Outline, outline
+
+PIPELINE = """\
+version: 1
+name: demo
+params:
+  seed: 7
+  model: {depth: 3, kind: svm}   # flow
+  gate:
+    min_auc: 0.65
+include:
+  - file: common/evaluate.yaml
+    as: eval
+x-anchor: &x
+  run: nothing
+steps:
+  load:
+    run: cat x > ${{ outputs.data }}
+    outputs: {data: data/x.csv, "log": "l-${{ matrix.a }}.txt"}
+    tags: [nightly, slow]
+
+  # a comment
+  train_all:
+    run: |
+      echo "not: a step"
+    outputs:
+      model: models/m.bin
+      metrics:
+        path: models/metrics.json
+  broken:
+    inputs: [
+on_failure:
+  - run: echo
+"""
+
+
+@pytest.fixture
+def project(cli):
+    (cli.cwd / "mlorch.yaml").write_text(PIPELINE)
+    (cli.cwd / "common").mkdir()
+    (cli.cwd / "common" / "evaluate.yaml").write_text(
+        "expects: [model]\nsteps:\n  score:\n    outputs: {s: x}\n"
+    )
+    (cli.cwd / "other.yml").write_text("steps:\n  alone:\n    run: x\n")
+    (cli.cwd / "notes.txt").write_text("")
+    (cli.cwd / "sub").mkdir()
+    for run in ("ab12cd", "ef34ab"):
+        (cli.cwd / ".mlorch" / "runs" / run).mkdir(parents=True)
+    return cli
+
+
+def complete(cli, *words: str, cwd=None):
+    """What bash is offered for the last of these words."""
+    done = cli.in_folder(
+        str(cwd or cli.cwd),
+        _MLORCH_COMPLETE="complete_bash",
+        COMP_WORDS=" ".join(["mlorch", *words]),
+        COMP_CWORD=str(len(words)),
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout.split()
+
+
+def test_verbs(project):
+    assert complete(project, "va") == ["validate"]
+    assert complete(project, "ru") == ["run", "runs"]
+    assert "doctor" in complete(project, "")
+
+
+def test_options(project):
+    assert "--force-step" in complete(project, "run", "--force")
+    assert "--color" in complete(project, "show", "--co")
+    assert complete(project, "run", "--progress", "") == ["auto", "tty", "plain", "quiet", "jsonl"]
+
+
+def test_steps_and_pipelines(project):
+    words = complete(project, "run", "")
+    assert {"load", "train_all", "broken", "eval.score", "mlorch.yaml", "other.yml", "sub/"} <= set(words)
+    assert "notes.txt" not in words
+    assert complete(project, "run", "tr") == ["train_all"]
+    assert complete(project, "run", "+tr") == ["+train_all"]
+    assert complete(project, "plan", "tag:") == ["tag:nightly", "tag:slow"]
+    assert complete(project, "why", "ev") == ["eval.score"]
+    assert complete(project, "run", "--force-step", "lo") == ["load"]
+    assert complete(project, "validate", "o") == ["other.yml"]
+
+
+def test_steps_of_the_pipeline_that_was_named(project):
+    assert complete(project, "run", "other.yml", "") == ["alone"]
+
+
+def test_from_a_folder_below_and_with_another_root(project, tmp_path):
+    assert "train_all" in complete(project, "run", "tr", cwd=project.cwd / "sub")
+    assert "train_all" in complete(project, "-C", str(project.cwd), "run", "tr", cwd=tmp_path)
+    assert "train_all" in complete(project, "run", "-C", str(project.cwd), "tr", cwd=tmp_path)
+
+
+def test_runs(project):
+    assert {"last", "last~1", "ab12cd", "ef34ab"} == set(complete(project, "show", ""))
+    assert complete(project, "show", "ab") == ["ab12cd"]
+    assert "load" in complete(project, "logs", "lo")
+    assert complete(project, "compare", "last", "ef") == ["ef34ab"]
+    assert complete(project, "graph", "--state", "ab") == ["ab12cd"]
+
+
+def test_params_and_artifacts(project):
+    words = complete(project, "run", "-p", "")
+    assert words == ["seed=", "model.depth=", "model.kind=", "gate.min_auc="]
+    assert complete(project, "get", "tr") == ["train_all/model", "train_all/metrics"]
+    assert complete(project, "get", "lo") == ["load/data", "load/log"]
+
+
+def test_templates(project):
+    assert complete(project, "init", "--template", "s") == ["shell", "sklearn"]
+
+
+def test_nothing_and_no_error_without_a_pipeline(cli):
+    assert complete(cli, "run", "x") == []
+    (cli.cwd / "mlorch.yaml").write_bytes(b"\xff\xfe\x00steps: [[[")
+    (cli.cwd / "mlorch.toml").write_text("[[[")
+    assert complete(cli, "show", "z") == []
+    assert complete(cli, "run", "z") == []
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_a_script_for_each_shell(cli, shell):
+    script = cli("--show-completion", shell, _TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION="1").stdout
+    assert "_MLORCH_COMPLETE" in script
+    if shutil.which(shell):
+        assert subprocess.run([shell, "-n"], input=script, encoding="utf-8", check=False).returncode == 0
+
+
+def test_bash_itself_completes(project, tmp_path):
+    script = project("--show-completion", "bash", _TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION="1").stdout
+    command = tmp_path / "bin" / "mlorch"
+    command.parent.mkdir()
+    command.write_text(f'#!/bin/sh\nexec {sys.executable} -m mlorch "$@"\n')
+    command.chmod(0o755)
+    program = script + (
+        "\nCOMP_WORDS=(mlorch run tra); COMP_CWORD=2; COMP_LINE='mlorch run tra'; COMP_POINT=14\n"
+        "_mlorch_completion mlorch; printf '%s\\n' \"${COMPREPLY[@]}\"\n"
+    )
+    done = subprocess.run(
+        ["bash", "--norc", "-c", program],
+        cwd=project.cwd,
+        env={**project.env, "PATH": f"{command.parent}:{project.env['PATH']}"},
+        capture_output=True,
+        encoding="utf-8",
+    )
+    assert done.stdout.split() == ["train_all"]
+
+
+# ----------------------------------------------------------------------------------------------- outline
+
+
+def test_the_outline_of_a_file(tmp_path):
+    path = tmp_path / "p.yaml"
+    path.write_text(PIPELINE)
+    found = outline(str(path))
+    assert found.steps == {"load": ["data", "log"], "train_all": ["model", "metrics"], "broken": []}
+    assert found.params == ["seed", "model.depth", "model.kind", "gate.min_auc"]
+    assert found.tags == ["nightly", "slow"]
+
+
+def test_params_in_flow_style_are_found(tmp_path):
+    path = tmp_path / "p.yaml"
+    path.write_text("params: {seed: 7, min_accuracy: 0.9}\nsteps:\n  a: {run: x}\n")
+    assert outline(str(path)).params == ["seed", "min_accuracy"]
+
+
+def test_files_that_include_each_other_end(tmp_path):
+    for one, other in (("a", "b"), ("b", "a")):
+        text = f"include:\n  - file: {other}.yaml\n    as: {other}\nsteps:\n  s{one}:\n    run: x\n"
+        (tmp_path / f"{one}.yaml").write_text(text)
+    assert "b.sb" in outline(str(tmp_path / "a.yaml")).steps
+
+
+def test_no_file_is_an_empty_outline(tmp_path):
+    assert outline(str(tmp_path / "none.yaml")) == Outline()
+
+
+@settings(max_examples=200, deadline=None)
+@given(text=st.text(alphabet="steps:paramsinclude \n-{}[]\"'#$a|\t\x00é", max_size=200))
+def test_any_text_has_an_outline(tmp_path_factory, text):
+    path = tmp_path_factory.getbasetemp() / "any.yaml"
+    path.write_text(text, encoding="utf-8")
+    assert isinstance(outline(str(path)), Outline)

@@ -1,0 +1,128 @@
+"""`init`: what it writes, what it never overwrites, and that every template runs at once."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import stat
+
+import pytest
+
+from mlorch.cli.init import TEMPLATES, template_names
+
+WHOLE = ["minimal", "shell", "sklearn"]
+
+
+def tree(folder):
+    found = {}
+    for base, folders, files in os.walk(folder):
+        folders[:] = [name for name in folders if name != ".mlorch"]
+        for name in files:
+            path = os.path.join(base, name)
+            with open(path, "rb") as file:
+                found[os.path.relpath(path, folder)] = file.read()
+    return found
+
+
+def test_the_templates(cli):
+    assert template_names() == WHOLE
+    document = cli.json("init", "--list")
+    assert [item["name"] for item in document["templates"]] == WHOLE
+    assert all(item["description"] and "mlorch.yaml" in item["files"] for item in document["templates"])
+    text = cli("init", "--list").stdout
+    assert len(text.splitlines()) == len(WHOLE)
+
+
+@pytest.mark.parametrize("template", WHOLE)
+def test_a_template_is_copied_as_it_is(cli, template):
+    document = cli.json("init", "new", "--template", template)
+    assert document["template"] == template
+    assert tree(cli.cwd / "new") == tree(os.path.join(TEMPLATES, template))
+    assert {item["action"] for item in document["files"]} == {"written"}
+
+
+def test_nothing_is_asked_off_a_terminal(cli):
+    done = cli("init")
+    assert "mlorch.yaml" in done.stdout
+    assert "next: mlorch run" in done.stderr
+    assert "two steps and one param" in (cli.cwd / "mlorch.yaml").read_text()
+
+
+def test_quiet_says_nothing_on_stderr(cli):
+    assert cli("init", "-q").stderr == ""
+
+
+def test_a_second_time_changes_nothing(cli):
+    cli("init")
+    document = cli.json("init")
+    assert {item["action"] for item in document["files"]} == {"same"}
+
+
+def test_what_is_there_is_never_overwritten_without_force(cli):
+    (cli.cwd / "mlorch.yaml").write_text("mine\n")
+    before = tree(cli.cwd)
+    done = cli("init", code=2)
+    assert done.stderr == "error: mlorch.yaml would be replaced\n  choose an empty folder, or give --force\n"
+    assert tree(cli.cwd) == before
+    document = cli.json("init", "--force")
+    assert {item["path"]: item["action"] for item in document["files"]}["mlorch.yaml"] == "replaced"
+    assert (cli.cwd / "mlorch.yaml").read_text() != "mine\n"
+
+
+def test_force_replaces_a_link_and_not_what_it_points_to(cli):
+    (cli.cwd / "elsewhere").write_text("precious\n")
+    (cli.cwd / "mlorch.yaml").symlink_to("elsewhere")
+    cli("init", "--force")
+    assert (cli.cwd / "elsewhere").read_text() == "precious\n"
+    assert not (cli.cwd / "mlorch.yaml").is_symlink()
+
+
+def test_an_unknown_template_gets_a_hint(cli):
+    assert cli("init", "--template", "sklern", code=2).stderr == (
+        "error: unknown template `sklern`\n  did you mean `sklearn`?\n"
+    )
+
+
+def test_a_file_in_the_way_of_a_folder_is_an_error_of_the_environment(cli):
+    (cli.cwd / "taken").write_text("")
+    done = cli("init", "taken", code=8)
+    assert "taken" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_ci_files_are_added_to_a_project(cli):
+    (cli.cwd / "mlorch.yaml").write_text("version: 1\n")
+    document = cli.json("init", "--ci", "github", "--ci", "cron")
+    assert document["template"] is None
+    assert [item["path"] for item in document["files"]] == [".github/workflows/mlorch.yml", "mlorch-cron.sh"]
+    assert "mlorch validate" in (cli.cwd / ".github/workflows/mlorch.yml").read_text()
+    assert stat.S_IMODE((cli.cwd / "mlorch-cron.sh").stat().st_mode) == 0o755
+    assert (cli.cwd / "mlorch.yaml").read_text() == "version: 1\n"
+
+
+def test_gitignore_names_the_store_and_the_outputs_once(cli):
+    document = cli.json("init", "--gitignore")
+    assert document["ignored"] == ["/.mlorch/", ".mlorch-tmp/", "/build/best.txt", "/build/counts.txt"]
+    assert cli.json("init", "--gitignore")["ignored"] == []
+    lines = (cli.cwd / ".gitignore").read_text().splitlines()
+    assert lines == document["ignored"]
+
+
+def test_gitignore_keeps_what_is_there(cli):
+    (cli.cwd / ".gitignore").write_text("*.pyc\n/.mlorch/")
+    cli("init", "--template", "shell", "--gitignore")
+    lines = (cli.cwd / ".gitignore").read_text().splitlines()
+    assert lines[:3] == ["*.pyc", "/.mlorch/", ".mlorch-tmp/"]
+    assert "/build/*.txt" in lines
+
+
+@pytest.mark.parametrize("template", WHOLE)
+def test_a_template_runs_at_once_and_then_is_cached(cli, template):
+    if template == "sklearn" and importlib.util.find_spec("sklearn") is None:
+        pytest.skip("scikit-learn is not installed here")
+    cli("init", "--template", template)
+    cli("validate")
+    first = cli.json("run")
+    assert first["totals"]["succeeded"] == len(first["steps"]) > 1
+    second = cli.json("run")
+    assert second["totals"]["cached"] == len(first["steps"])
+    assert cli.json("plan")["totals"]["cached"] == len(first["steps"])

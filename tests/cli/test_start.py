@@ -1,0 +1,194 @@
+"""The command line itself: what it imports, how long it takes to start, what a mistake gets."""
+
+from __future__ import annotations
+
+import os
+import resource
+import subprocess
+import sys
+
+import pytest
+
+from mlorch.cli.build import VERBS, needed
+
+HEAVY = (
+    "joblib",
+    "jsonschema",
+    "numpy",
+    "jinja2",
+    "sqlite3",
+    "yaml",
+    "rich",
+    "asyncio",
+    "importlib.metadata",
+)
+
+
+def cpu_seconds(arguments) -> float:
+    """Processor time of one process that starts and ends."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run(arguments, check=True, stdout=subprocess.DEVNULL)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["plan", "-h"], ["runs", "--help"]])
+def test_help_imports_nothing_heavy(arguments):
+    code = (
+        "import sys\nfrom mlorch.cli import main\n"
+        f"assert main({arguments!r}) == 0\n"
+        "print(','.join(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.PIPE, encoding="utf-8")
+    loaded = set(done.stdout.splitlines()[-1].split(","))
+    assert "mlorch.cli" in loaded
+    assert loaded.isdisjoint(HEAVY)
+
+
+def test_no_module_of_ours_imports_click():
+    folder = os.path.dirname(sys.modules["mlorch.cli"].__file__ or "")
+    for name in os.listdir(folder):
+        if name.endswith(".py"):
+            with open(os.path.join(folder, name), encoding="utf-8") as file:
+                text = file.read()
+            assert "import click" not in text and "from click" not in text, name
+
+
+@pytest.mark.parametrize("arguments", [["--version"], ["--help"]])
+def test_starts_within_a_tenth_of_a_second(arguments):
+    """Of processor time, beyond a bare interpreter; on a busy machine within twice what typer's import
+    takes there, which is about as much."""
+    for _ in range(10):
+        bare = cpu_seconds([sys.executable, "-c", "pass"])
+        typer = cpu_seconds([sys.executable, "-c", "import typer"]) - bare
+        if cpu_seconds([sys.executable, "-m", "mlorch", *arguments]) - bare <= max(0.1, 2 * typer):
+            return
+    pytest.fail(f"ten starts of {arguments} took longer")
+
+
+def test_version(cli):
+    assert cli("--version").stdout.startswith("mlorch ")
+    assert cli("--color", "never", "--version").stdout == cli("--version").stdout
+
+
+def test_help_names_every_verb(cli):
+    text = cli("--help").stdout
+    for verb in VERBS:
+        assert f"\n  {verb} " in text
+
+
+@pytest.mark.parametrize("verb", sorted(VERBS))
+def test_every_verb_takes_the_global_options(cli, verb):
+    text = cli(verb, "-h").stdout
+    for option in ("-C", "--color", "--quiet", "--verbose", "--json", "--help"):
+        assert option in text
+
+
+def test_no_verb_shows_help_on_stderr_and_is_a_usage_error(cli):
+    done = cli(code=2)
+    assert done.stdout == ""
+    assert "Usage: mlorch" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["frobnicate"], ["frobnicate"]),
+        (["runs", "--limt", "3"], ["--limt", "see `mlorch runs --help`"]),
+        (["runs", "--limit", "many"], ["--limit", "many"]),
+        (["--color", "blue", "runs"], ["blue", "always"]),
+        (["get"], ["artifact"]),
+        (["init", "--ci", "jenkins"], ["jenkins", "github"]),
+    ],
+)
+def test_usage_errors_are_short_and_exit_2(cli, arguments, words):
+    done = cli(*arguments, code=2)
+    assert done.stdout == ""
+    assert done.stderr.startswith("error: ")
+    assert "Traceback" not in done.stderr
+    for word in words:
+        assert word in done.stderr
+
+
+def test_usage_errors_are_documents_with_json(cli):
+    document = cli.json("runs", "--limt", code=2)
+    assert document["schema"] == "mlorch.error/1"
+    assert document["exit_code"] == 2
+    assert "--limt" in document["message"]
+
+
+def test_global_options_before_or_after_the_verb(cli):
+    before = cli("--json", "init", "--list").stdout
+    assert before == cli("init", "--list", "--json").stdout
+    assert before.startswith("{")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "verbs"),
+    [
+        (["run", "x.yaml"], ["run"]),
+        (["-C", "plan", "runs"], ["runs"]),
+        (["--json", "show"], ["show"]),
+        (["-h"], list(VERBS)),
+        (["nope"], list(VERBS)),
+        ([], list(VERBS)),
+    ],
+)
+def test_only_the_named_verb_is_built(arguments, verbs):
+    assert needed(arguments) == verbs
+
+
+def test_a_closed_pipe_exits_141_without_a_traceback(cli):
+    script = f"{sys.executable} -m mlorch init --list; echo $? >&2"
+    done = subprocess.run(
+        ["bash", "-c", f"( {script} ) | true"],
+        cwd=cli.cwd,
+        env=cli.env,
+        capture_output=True,
+        encoding="utf-8",
+    )
+    assert done.stderr == "141\n"
+
+
+def test_a_closed_pipe_during_help_exits_141(cli):
+    script = f"{sys.executable} -m mlorch --help; echo $? >&2"
+    done = subprocess.run(
+        ["bash", "-c", f"( {script} ) | true"],
+        cwd=cli.cwd,
+        env=cli.env,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+    )
+    assert done.stderr == "141\n"
+
+
+@pytest.mark.parametrize("words", [["init", "--list"], ["init", "--list", "--json"], ["--help"]])
+def test_a_full_disk_under_stdout_exits_8(cli, words):
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "mlorch", *words],
+            cwd=cli.cwd,
+            env=cli.env,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            encoding="utf-8",
+        )
+    assert done.returncode == 8
+    assert done.stderr == "error: the answer can't be written to stdout: no space left on device\n"
+
+
+@pytest.mark.parametrize("redirection", [">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_streams_are_no_bug(cli, redirection):
+    script = f"{sys.executable} -m mlorch init --list {redirection}"
+    assert subprocess.run(["bash", "-c", script], cwd=cli.cwd, env=cli.env).returncode == 0
+
+
+def test_any_text_goes_to_an_ascii_stream(cli):
+    done = subprocess.run(
+        [sys.executable, "-m", "mlorch", "init", "--template", "schön"],
+        cwd=cli.cwd,
+        env={**cli.env, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+        capture_output=True,
+    )
+    assert done.returncode == 2
+    assert b"unknown template `sch" in done.stderr and done.stderr.isascii()

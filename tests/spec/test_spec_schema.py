@@ -1,0 +1,116 @@
+"""The schema is the one place where keys are declared, and teaches the language by itself."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import Any, Dict, Iterator, List, Set, Tuple, Type
+
+import jsonschema
+import pytest
+
+from mlorch import model
+from mlorch.spec import schema
+from mlorch.spec.schema import schema_path
+
+RENAMED = {
+    "if": "condition",
+    "with": "arguments",
+    "finally": "finally_",
+    "assert": "condition",
+    "from": "path",
+}
+HOOKS = {"on_success", "on_failure", "finally_"}
+
+
+def keys(part: Any) -> Set[str]:
+    return {RENAMED.get(name, name) for name in part["properties"]}
+
+
+def fields(type_: Type[Any], *without: str) -> Set[str]:
+    return {field.name for field in dataclasses.fields(type_)} - set(without)
+
+
+def definition(name: str) -> Any:
+    return schema()["definitions"][name]
+
+
+def test_it_is_a_draft_07_schema() -> None:
+    jsonschema.Draft7Validator.check_schema(dict(schema()))
+    with open(schema_path(), encoding="utf-8") as file:
+        assert json.load(file) == schema()
+
+
+def test_keys_of_a_step_are_the_fields_of_a_step() -> None:
+    expected = (fields(model.Step, "id", "place", "places", "scope", "hooks")) | HOOKS
+    assert keys(definition("step")) == expected
+
+
+def test_keys_of_a_pipeline_are_the_fields_of_a_pipeline() -> None:
+    made = ("file", "root", "place", "param_places", "sources", "warnings", "hooks", "includes")
+    merged = {"version", "defaults", "include"}
+    assert keys(schema()) - merged == (fields(model.Pipeline, *made)) | HOOKS
+
+
+@pytest.mark.parametrize(
+    ("name", "type_", "without"),
+    [
+        ("input", model.InputSpec, ()),
+        ("output", model.OutputSpec, ()),
+        ("retry", model.Retry, ()),
+        ("timeout", model.Timeout, ()),
+        ("cache", model.CachePolicy, ("enabled",)),
+        ("check", model.Check, ()),
+        ("hook", model.Hook, ("place",)),
+        ("matrix", model.Matrix, ("axes", "borrow")),
+    ],
+)
+def test_keys_of_parts_are_the_fields_of_their_types(
+    name: str, type_: Type[Any], without: Tuple[str, ...]
+) -> None:
+    assert keys(definition(name)) == fields(type_, *without)
+
+
+def test_defaults_are_keys_of_a_step_with_the_same_meaning() -> None:
+    step, defaults = definition("step")["properties"], definition("defaults")["properties"]
+    for name, part in defaults.items():
+        assert part == step[name]
+
+
+def parts(part: Any, path: str = "") -> Iterator[Tuple[str, Dict[str, Any]]]:
+    """Every key's schema with its dotted name."""
+    if isinstance(part, dict):
+        for name, inner in part.get("properties", {}).items():
+            yield path + name, inner
+        for name, inner in part.items():
+            if isinstance(inner, (dict, list)) and name != "examples":
+                yield from parts(inner, path + name + ".")
+    elif isinstance(part, list):
+        for inner in part:
+            yield from parts(inner, path)
+
+
+def test_every_key_has_a_description_and_an_example_that_fits() -> None:
+    found: List[str] = []
+    for name, part in parts(schema()):
+        found.append(name)
+        assert part.get("description", "").endswith("."), name
+        assert part.get("examples"), name
+        whole = {**part, "definitions": schema()["definitions"]}
+        for example in part["examples"]:
+            jsonschema.Draft7Validator(whole).validate(example)
+    assert len(found) > 90
+
+
+def test_definitions_have_examples_that_fit() -> None:
+    for name, part in schema()["definitions"].items():
+        assert part.get("description"), name
+        assert part.get("title"), "the title is what errors say was expected: " + name
+        for example in part["examples"]:
+            jsonschema.Draft7Validator({**part, "definitions": schema()["definitions"]}).validate(example)
+
+
+def test_it_has_nothing_whose_errors_no_person_can_read() -> None:
+    text = json.dumps(schema())
+    for keyword in ('"oneOf"', '"anyOf"', '"not"', '"if": {"properties"', '"then"', '"dependencies"'):
+        assert keyword not in text
