@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from enum import Enum
+from types import FrameType
 from typing import List, Optional
 
 import typer
@@ -83,6 +85,7 @@ def run(
 
     with listening(options, progress.value if progress else None, events) as screen:
         summary = app.run(request, screen.listeners)
+        let_exit_code_stand()
     if options.json:
         print_document(run_document(summary))
     elif not options.quiet:
@@ -91,3 +94,15 @@ def run(
         # quiet is for cron: nothing at all unless something is wrong
         sys.stderr.write(summary_text(summary, sys.stderr, options, screen.told))
     return summary.exit_code
+
+
+def let_exit_code_stand() -> None:
+    """A run that has ended is not taken back by a signal: the next of each kind is passed over while the answer is
+    printed, and one more ends the process."""
+
+    def pass_over(number: int, frame: Optional[FrameType]) -> None:
+        del frame
+        signal.signal(number, signal.SIG_DFL)
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, pass_over)

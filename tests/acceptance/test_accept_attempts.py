@@ -3,10 +3,11 @@
 # ruff: noqa: E501  (a step per line, as pipelines are read best)
 from __future__ import annotations
 
+import json
 import os
 import random
 import signal
-import threading
+import subprocess
 import time
 
 import pytest
@@ -105,6 +106,13 @@ steps:
 """
 
 
+def _epoch(project: Project) -> int:
+    """The epoch that the checkpoint holds."""
+    for path in (project.root / ".mlorch").rglob("state.json"):
+        return int(json.loads(path.read_text())["epoch"])
+    return 0
+
+
 def test_a_training_loop_killed_twice_at_random_resumes_and_gives_the_same_model(
     project: Project, tmp_path: object
 ) -> None:
@@ -117,11 +125,12 @@ def test_a_training_loop_killed_twice_at_random_resumes_and_gives_the_same_model
     for _ in range(2):
         if project.exists("pid"):
             os.unlink(str(project.root / "pid"))
+        before = _epoch(project)
         process = project.start("run")
-        deadline = time.time() + 20
-        while not project.lines("pid") and time.time() < deadline:
+        deadline = time.time() + 60
+        while not (project.lines("pid") and _epoch(project) > before) and time.time() < deadline:
             time.sleep(0.01)
-        time.sleep(0.15 + random.random() * 0.35)
+        time.sleep(random.random() * 0.2)
         os.killpg(int(project.read("pid")), signal.SIGKILL)
         assert process.wait(20) == 1
         process.communicate()
@@ -398,22 +407,14 @@ def test_attempts_count_though_the_code_changes_between_them(project: Project) -
 def test_a_source_that_never_stands_still_is_an_error_and_no_endless_loop(project: Project) -> None:
     project.write("in.txt", "")
     project.pipeline(
-        'steps: {first: {run: sleep 0.2}, a: {run: "cat ${{ inputs.i }}", inputs: {i: in.txt}, needs: [first]}}'
+        'steps: {first: {run: sleep 0.2}, a: {run: "sleep 1; wc -l ${{ inputs.i }}", inputs: {i: in.txt}, needs: [first]}}'
     )
-    ended = threading.Event()
-
-    def disturb() -> None:
-        while not ended.is_set():
-            with open(str(project.root / "in.txt"), "a") as file:
-                file.write("x")
-
-    thread = threading.Thread(target=disturb)
-    thread.start()
+    disturb = subprocess.Popen(["sh", "-c", "while :; do echo x >> in.txt; done"], cwd=str(project.root))
     try:
         ran = project.run(code=1)
     finally:
-        ended.set()
-        thread.join()
+        disturb.kill()
+        disturb.wait()
     assert "in.txt" in ran["a"].error and "change" in ran["a"].error
 
 

@@ -93,7 +93,7 @@ class Cli:
 
 def fork_main(arguments: Sequence[str], cwd: str, env: Dict[str, str]) -> Done:
     """`mlorch.cli.main` in a forked child: its exit code, and what it wrote to 1 and 2."""
-    assert threading.active_count() == 1, threading.enumerate()
+    _alone()
     pipes = [os.pipe(), os.pipe()]
     pid = os.fork()
     if pid == 0:
@@ -104,6 +104,14 @@ def fork_main(arguments: Sequence[str], cwd: str, env: Dict[str, str]) -> Done:
     _, status = os.waitpid(pid, 0)
     code = -os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
     return Done(code, *(text.decode("utf-8", "surrogateescape") for text in texts))
+
+
+def _alone() -> None:
+    """A fork takes one thread along. Those of a test before this one, in this process, may take a moment to end."""
+    deadline = time.monotonic() + 30
+    while threading.active_count() > 1 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert threading.active_count() == 1, threading.enumerate()
 
 
 def _child(arguments: Sequence[str], cwd: str, env: Dict[str, str], outputs: List[int]) -> int:

@@ -16,8 +16,10 @@ from typing import Iterator, List, NamedTuple, Tuple
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "tutorial.md"
 UPDATE = os.environ.get("MLORCH_UPDATE") == "1"
-VARIES = re.compile(r"\b[0-9a-f]{6}\b|(?:about |at least |~)?\d[\d.]*(?:ms|m\d\ds|s)?\b|\d+%|just now|[─━·]+")
-"""Run ids, times, counts and shares; what is left of a line is what is compared."""
+VARIES = re.compile(
+    r" \(saved [^)]*\)|\b[0-9a-f]{6}\b|(?:about |at least |~)?\d[\d.]*(?:ms|m\d\ds|s)?\b|\d+%|just now|[─━·]+"
+)
+"""Run ids, times, counts, shares and the time saved (untold where it is too short); what is left of a line is what is compared."""
 BLOCK = re.compile(
     r"(?:<!-- (?P<key>file|exit): (?P<value>\S+) -->\n)?```(?P<kind>\w+)\n(?P<text>.*?)```", re.DOTALL
 )
