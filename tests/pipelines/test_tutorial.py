@@ -19,7 +19,7 @@ UPDATE = os.environ.get("MLORCH_UPDATE") == "1"
 VARIES = re.compile(
     r" \(saved [^)]*\)|\b[0-9a-f]{6}\b|(?:about |at least |~)?\d[\d.]*(?:ms|m\d\ds|s)?\b|\d+%|just now|[─━·]+"
 )
-"""Run ids, times, counts, shares and the time saved (untold where it is too short); what is left of a line is what is compared."""
+"""Run ids, times, counts, shares and the time saved (untold where it is too short); the rest is compared."""
 BLOCK = re.compile(
     r"(?:<!-- (?P<key>file|exit): (?P<value>\S+) -->\n)?```(?P<kind>\w+)\n(?P<text>.*?)```", re.DOTALL
 )
