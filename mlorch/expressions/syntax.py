@@ -36,22 +36,21 @@ ARITY: Dict[str, Tuple[int, Optional[int]]] = {
 """Function -> the least and the most arguments that it takes."""
 
 FUNCTIONS: FrozenSet[str] = frozenset(ARITY)
-NAMESPACES: FrozenSet[str] = frozenset(
-    [
-        "params",
-        "matrix",
-        "inputs",
-        "outputs",
-        "steps",
-        "step",
-        "run",
-        "env",
-        "secrets",
-        "with",
-        "checkpoint",
-        "metrics",
-    ]
+NAMESPACES: Tuple[str, ...] = (
+    "params",
+    "matrix",
+    "inputs",
+    "outputs",
+    "steps",
+    "step",
+    "run",
+    "env",
+    "secrets",
+    "with",
+    "checkpoint",
+    "metrics",
 )
+"""In the order in which they are offered to somebody who misspelt one."""
 WORDS = {"true": True, "false": False, "null": None}
 """YAML's spelling of Python's literals."""
 

@@ -165,12 +165,6 @@ def _command_string(arguments: Sequence[Piece]) -> Optional[Piece]:
     return None
 
 
-def _is_command_flag(piece: Piece) -> bool:
-    return (
-        piece.literal and piece.text.startswith("-") and not piece.text.startswith("--") and "c" in piece.text
-    )
-
-
 def _declare(found: Findings, name: str, rest: Sequence[Piece]) -> None:
     options = "".join(
         piece.text[1:] for piece in rest if piece.literal and piece.text[:1] in "-+" and piece.text

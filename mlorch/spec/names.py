@@ -97,7 +97,7 @@ class Names:
             hint = f"did you mean `matrix.{root}`?"
         elif root in expressions.FUNCTIONS:
             hint = f"write `{root}(…)` to call the function"
-        hint = hint or suggest(root, scopes.NAMESPACES, what="names that an expression can begin with")
+        hint = hint or suggest(root, expressions.NAMESPACES, what="names that an expression can begin with")
         self.problems.error("E206", f"there is no `{root}` here", spot, hint)
 
     def _owner(self, use: Use) -> Optional[Step]:

@@ -2,22 +2,8 @@
 
 from __future__ import annotations
 
-from typing import FrozenSet, Mapping, Tuple
+from typing import FrozenSet, Mapping
 
-NAMESPACES: Tuple[str, ...] = (
-    "params",
-    "matrix",
-    "inputs",
-    "outputs",
-    "steps",
-    "step",
-    "run",
-    "env",
-    "secrets",
-    "with",
-    "checkpoint",
-    "metrics",
-)
 STEP_NAMES = ("id", "instance", "name")
 RUN_NAMES = ("id", "status", "name")
 CONDITIONS = frozenset(("success", "failure", "always"))

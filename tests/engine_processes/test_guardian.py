@@ -17,7 +17,8 @@ from mlorch.engine.guardian import SLOTS, Guardian
 from mlorch.engine.process import Starter
 
 DRIVER = """
-import os, sys, time
+import os, signal, sys, time
+signal.signal(signal.SIGQUIT, signal.SIG_DFL)  # what a shell starts in the background ignores it
 sys.path[:0] = {path!r}
 from pathlib import Path
 from launching import Bench

@@ -154,4 +154,4 @@ def test_the_names_of_the_language() -> None:
     functions = "len min max round abs str int float join basename stem dirname range sorted first env_or"
     assert set(functions.split()) | {"success", "failure", "always"} == FUNCTIONS
     namespaces = "params matrix inputs outputs steps step run env secrets with checkpoint metrics"
-    assert set(namespaces.split()) == NAMESPACES
+    assert set(namespaces.split()) == set(NAMESPACES)

@@ -1,4 +1,4 @@
-"""The correctness property over a fake store and a fake launcher: no process, thousands of cases in seconds.
+"""The correctness property over a fake store and a fake launcher: no process, about a hundred runs a second and core.
 
 Real are the spec, the plan, the frontier, the decider and the hub; see `tests/fakes.py` for what is not.
 """
