@@ -28,7 +28,7 @@ test-all: setup-test           ## The tests with everything slow, on every Pytho
 	@$(MAKE) --no-print-directory soak
 
 soak: setup-test               ## 20,000 random edits of random pipelines: each run must equal a clean build
-	@MLORCH_SCENARIOS=$(SCENARIOS) MLORCH_EDITS=10 $(BIN)/python -m pytest -q $(WORKERS) tests/properties $(PYTEST_ARGS)
+	@MLORCH_TEST_ALL=1 MLORCH_SCENARIOS=$(SCENARIOS) MLORCH_EDITS=10 $(BIN)/python -m pytest -q $(WORKERS) tests/properties $(PYTEST_ARGS)
 
 check: setup-test setup-lint   ## What a change has to pass: lint, format, types, tests, coverage
 	$(BIN)/ruff check .

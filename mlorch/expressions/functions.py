@@ -99,17 +99,22 @@ def _extreme(name: str, pick: Callable[..., Any]) -> Callable[..., Any]:
             items = list(values[0])
         if not items:
             raise ExpressionError(f"`{name}` of an empty list", hint="`x if len(…) else …` guards it")
-        return pick(_comparable(name, items))
+        return _ordered(name, pick, items)
 
     return function
 
 
-def _comparable(name: str, items: List[Any]) -> List[Any]:
-    """All numbers, or all texts, or all lists: what Python can put in an order."""
+def _ordered(name: str, order: Callable[[List[Any]], Any], items: List[Any]) -> Any:
+    """`order(items)` for what can be put in an order: all numbers, or all texts, or all lists of such."""
     kinds = {("a number" if is_number(item) else kind_of(item)) for item in items}
     if len(kinds) > 1 or kinds & {"null", "a mapping", "a secret"}:
         raise ExpressionError("`{}` can't put {} in an order".format(name, " and ".join(sorted(kinds))))
-    return items
+    try:
+        return order(items)
+    except TypeError:
+        raise ExpressionError(
+            f"`{name}` can't put these lists in an order: their elements differ in kind"
+        ) from None
 
 
 def _round(value: Any, digits: Any = None) -> Any:
@@ -205,7 +210,8 @@ def _range(*bounds: Any) -> List[int]:
 
 def _sorted(items: Any) -> List[Any]:
     _expect("sorted", items, isinstance(items, (list, tuple, Mapping)), "a list")
-    return sorted(_comparable("sorted", list(items)))
+    ordered: List[Any] = _ordered("sorted", sorted, list(items))
+    return ordered
 
 
 BUILTIN: Dict[str, Callable[..., Any]] = {

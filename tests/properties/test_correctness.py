@@ -94,7 +94,6 @@ def check_state(project: Project, root: str, told: str) -> None:
 @settings(
     max_examples=SCENARIOS,
     deadline=None,
-    derandomize="MLORCH_SCENARIOS" not in os.environ,
     database=None,
     phases=[Phase.generate],
     suppress_health_check=list(HealthCheck),

@@ -175,7 +175,6 @@ def _states(outcomes: List[Outcome]) -> Dict[str, str]:
 @settings(
     max_examples=CASES,
     deadline=None,
-    derandomize="MLORCH_ENGINE_CASES" not in os.environ,
     database=None,
     phases=[Phase.generate, Phase.shrink],
     suppress_health_check=list(HealthCheck),

@@ -24,10 +24,7 @@ def test_a_thousand_steps(load: Any) -> None:
     first = "version: 1\nname: x\nsteps:\n  s0: {run: 'date > ${{ outputs.b }}', outputs: {b: out/0.txt}}\n"
     text = first + "".join(STEP.format(number, number - 1) for number in range(1, 1000))
     load(first)
-    before = time.process_time()
     assert len(load(text).steps) == 1000
-    # 0.5 s alone on the machine that this was written on; more than this means that something went wrong
-    assert time.process_time() - before < 3
 
 
 def test_importing_the_room_does_not_import_jsonschema() -> None:

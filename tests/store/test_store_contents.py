@@ -212,22 +212,3 @@ class Counted:
 
     def _learned(self) -> Dict[str, object]:
         return {**self._contents._new_files, **self._contents._new_folders}
-
-
-def test_looking_at_ten_thousand_files_is_fast(project: Project) -> None:
-    for number in range(2000):
-        project.write(f"many/{number}", "x")
-    calm()
-    paths = [f"many/{number}" for number in range(2000)]
-    for path in paths:
-        project.store.content(path)
-    store = project.reopen()
-    began = time.perf_counter()
-    for path in paths:
-        store.content(path)
-    looked = time.perf_counter() - began
-    began = time.perf_counter()
-    for path in paths:
-        os.stat(project.path(path))
-    bare = time.perf_counter() - began
-    assert looked < 0.2 + 20 * bare
