@@ -51,7 +51,7 @@ setup-examples:
 	@PYTHON='$(PYTHON)' sh tools/setup.sh .venv examples
 
 setup-test:
-	@PYTHON='$(PYTHON)' sh tools/setup.sh .venv dev examples
+	@PYTHON='$(PYTHON)' sh tools/setup.sh .venv dev examples reproduce
 
 setup-lint:
-	@PYTHON='$(PYTHON)' sh tools/setup.sh .venv dev examples lint
+	@PYTHON='$(PYTHON)' sh tools/setup.sh .venv dev examples reproduce lint

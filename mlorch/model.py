@@ -553,6 +553,10 @@ class Record:
     needs: Mapping[str, int] = field(default_factory=dict)
     created: List[str] = field(default_factory=list)
     """Untracked project files that an attempt created beside its outputs; words that name them are data."""
+    recipe: Mapping[str, Value] = field(default_factory=dict)
+    """How it was executed, for `reproduce` (see `engine/recipe.py`); empty for an adopted one."""
+    reproduced: Mapping[str, Value] = field(default_factory=dict)
+    """What came of it when it was last executed again (see `reproduce/`). The one part that changes after all."""
 
 
 @dataclass(frozen=True)

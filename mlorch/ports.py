@@ -161,12 +161,21 @@ class Store(Protocol):
     def latest(self, pipeline: str, instance: str) -> Optional[Record]:
         """The newest record of an instance of a pipeline file."""
 
+    def record(self, name: str) -> Optional[Record]:
+        """The record of an id."""
+
     def durations(self, pipeline: str, instance: str, step: str) -> List[float]:
         """Seconds of the last five successes of this instance; else of other instances of the step."""
 
     def commit(self, records: Sequence[Record]) -> None:
         """Make objects durable, then the records, then index them: one sync for the batch. After it returns, a power
         cut loses nothing of them."""
+
+    def note_reproduced(self, record: Record, result: Mapping[str, Value]) -> bool:
+        """Keep with a record what came of executing it again; False where the record is gone."""
+
+    def reproduced(self) -> FrozenSet[str]:
+        """Ids of the records that such a result was kept with; a cheap look."""
 
     # effects (never deleted by gc)
     def receipt(self, name: str) -> Optional[Mapping[str, Value]]:

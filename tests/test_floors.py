@@ -27,6 +27,8 @@ FLOORS: Dict[str, float] = {
     "report": 4,
     # What earlier runs left behind, read only. The wiring asks it for a record; it never asks back.
     "history": 5,
+    # A verb about the past that executes: it uses the engine, and neither pipelines nor a plan.
+    "reproduce": 5.2,
     "app": 5.5,
     "cli": 6,
     "__main__": 7,

@@ -38,6 +38,7 @@ VERBS: Dict[str, Verb] = {
     "compare": Verb("history", "compare"),
     "artifacts": Verb("history", "artifacts"),
     "get": Verb("history", "get"),
+    "reproduce": Verb("reproduce", "reproduce"),
     "verify": Verb("care", "verify"),
     "gc": Verb("care", "gc"),
     "doctor": Verb("care", "doctor"),

@@ -236,9 +236,10 @@ def show(options: Options, run: Optional[str] = RUN_ARGUMENT, timings: bool = TI
     from mlorch.cli.tables import run_text, timings_table
     from mlorch.history import resolve_run, view_run
     from mlorch.history.documents import show_document
+    from mlorch.history.records import with_reproductions
 
     store = open_store(options)
-    view = view_run(store, resolve_run(store, run or "last"))
+    view = with_reproductions(store, view_run(store, resolve_run(store, run or "last")))
     if options.json:
         print_document(show_document(view))
     else:

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, List, Mapping, Optional, Sequence
 
 from mlorch.report.reasons import value_text
+from mlorch.report.reproduced import reproduced_sentence
 from mlorch.report.style import (
     PLAIN,
     Style,
@@ -118,6 +119,14 @@ def run_text(view: RunView, style: Style = PLAIN, verbose: bool = False) -> str:
         [
             [style.clean(f"{step.instance}.{name}"), style.clean(number_text(value))]
             for step, name, value in metrics
+        ],
+    )
+    reproduced = [step for step in view.steps if step.reproduced]
+    blocks += block(
+        "reproduced",
+        [
+            [style.clean(step.instance), style.own(reproduced_sentence(step.reproduced))]
+            for step in reproduced
         ],
     )
     if verbose:

@@ -9,6 +9,7 @@ from mlorch.engine import checkpoint
 from mlorch.engine.attempts import AttemptMaker
 from mlorch.engine.decider import Decider
 from mlorch.engine.hooks import HookRunner
+from mlorch.engine.recipe import write_recipe
 from mlorch.engine.resources import Grant, Pool
 from mlorch.engine.retire import Retirer
 from mlorch.engine.settle import Emit, Settler, Work
@@ -99,6 +100,7 @@ def prepare(parts: Parts, work: Work, grant: Grant) -> Attempt:
     reach = parts.decider.binder.reaches.get(work.instance.name)
     work.code_before = parts.decider.snapshots.get(work.instance.name, {})
     work.absent_words = parts.decider.binder.absent_words.get(work.instance.name, ())
+    work.recipe = write_recipe(invocation, parts.store.root, parts.maker.python, reach)
     return parts.maker.make(invocation, work.number, grant, reach is not None and reach.uses_python)
 
 

@@ -42,6 +42,8 @@ class Work:
     absent_words: Tuple[str, ...] = ()
     log: str = ""
     warnings: List[str] = field(default_factory=list)
+    recipe: Mapping[str, Value] = field(default_factory=dict)
+    """Of the attempt that runs; empty where nothing was executed."""
 
     @property
     def invocation(self) -> Invocation:
@@ -66,7 +68,8 @@ class Settler:
         self._binder = binder
         self._pipeline = pipeline
         self._run = run
-        self._sources: Dict[Tuple[str, str], str] = {}
+        self._sources: Dict[Tuple[str, str], Tuple[str, bool]] = {}
+        """(path, identity) of a code file -> its object, and whether it is executable."""
         self.publications: Dict[str, Publication] = dict(store.workspace.publications(pipeline))
 
     # ---------------------------------------------------------------------------------------------------- cached
@@ -214,6 +217,7 @@ class Settler:
 
     def _record(self, item: Finished) -> Record:
         work, invocation = item.work, item.work.invocation
+        code = {**item.collected.modules, **work.code_before}
         return Record(
             id=new_record_id(),
             key=invocation.key,
@@ -233,7 +237,7 @@ class Settler:
             cpu_seconds=item.ended.cpu_seconds,
             attempts=work.number,
             effect=invocation.effect,
-            sources={**self.sources(work.code_before), **item.collected.sources},
+            sources={**self.sources(code), **item.collected.sources},
             env=dict(invocation.env),
             log=work.log,
             needs={
@@ -242,7 +246,14 @@ class Settler:
                 "gpus": invocation.needs.gpus,
             },
             created=sorted(set(item.collected.created)),
+            recipe=self._recipe(work, code),
         )
+
+    def _recipe(self, work: Work, code: Mapping[str, str]) -> Mapping[str, Value]:
+        """With the code files that are executable."""
+        known = ((path, self._sources.get((path, identity))) for path, identity in code.items())
+        executable = [path for path, found in known if found is not None and found[1]]
+        return {**work.recipe, "executable": executable} if work.recipe and executable else work.recipe
 
     def sources(self, code: Mapping[str, str]) -> Dict[str, str]:
         """Code files as objects, each put into the store once per run."""
@@ -253,10 +264,11 @@ class Settler:
             if (path, identity) not in self._sources:
                 try:
                     with open(os.path.join(self._store.root, path), "rb") as file:
-                        self._sources[(path, identity)] = self._store.put(file.read())
+                        executable = bool(os.fstat(file.fileno()).st_mode & 0o100)
+                        self._sources[(path, identity)] = (self._store.put(file.read()), executable)
                 except OSError:
                     continue
-            found[path] = self._sources[(path, identity)]
+            found[path] = self._sources[(path, identity)][0]
         return found
 
     # ----------------------------------------------------------------------------------------------------- adopt

@@ -58,6 +58,8 @@ class StepView:
     tolerated: bool = False
     peak_rss: int = 0
     cpu_seconds: float = 0.0
+    reproduced: Mapping[str, Value] = field(default_factory=dict)
+    """What its record keeps of being executed again; `with_reproductions` looks it up."""
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from mlorch.history.detail import RunView, StepView
 from mlorch.history.logs import Log
 from mlorch.ports import RunInfo
 from mlorch.report.plainjson import iso_time
+from mlorch.report.reproduced import reproduced_part
 
 Document = Dict[str, Any]
 
@@ -65,6 +66,7 @@ def step_part(step: StepView) -> Document:
             for name, output in step.outputs.items()
         },
         "metrics": dict(step.metrics),
+        "reproduced": reproduced_part(step.reproduced),
     }
 
 

@@ -23,6 +23,7 @@ from mlorch.report.frames import to_json
 from mlorch.report.plainjson import iso_time, plain
 from mlorch.report.plans import action_totals, shown_action
 from mlorch.report.reasons import sentence
+from mlorch.report.reproduced import reproduced_part
 
 Document = Dict[str, Any]
 
@@ -135,7 +136,12 @@ def _why(decision: Decision, record: Optional[Record]) -> Document:
         "reasons": [reason_document(reason) for reason in decision.reasons],
         "compared_with": None
         if record is None
-        else {"run": record.run, "record": record.id, "started": iso_time(record.started)},
+        else {
+            "run": record.run,
+            "record": record.id,
+            "started": iso_time(record.started),
+            "reproduced": reproduced_part(record.reproduced),
+        },
         "parts": [
             {"kind": kind, "name": name, "state": state, "old": plain(old), "new": plain(new)}
             for kind, name, state, old, new in parts

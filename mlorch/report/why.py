@@ -13,6 +13,7 @@ from mlorch.report.documents import Part, key_parts
 from mlorch.report.failures import is_override
 from mlorch.report.plans import shown_action
 from mlorch.report.reasons import sentence, value_text
+from mlorch.report.reproduced import reproduced_sentence
 from mlorch.report.style import PLAIN, Style, age_text, cells_of, pad
 
 Texts = Callable[[Digest], Optional[str]]
@@ -71,6 +72,7 @@ def render_why(
         if part[0] == "code":
             lines += _diff(part, record, texts, style, context)
     lines += _other_reasons(decision, style)
+    lines += _about_record(record, style)
     return "\n".join(lines) + "\n"
 
 
@@ -239,6 +241,14 @@ def _diff_line(text: str, style: Style) -> str:
     shown = style.clean(text.replace("\t", "    "))
     color = {"+": "green", "-": "red", "@": "cyan"}.get(text[:1], "")
     return style.paint(shown, color) if color else shown
+
+
+def _about_record(record: Record, style: Style) -> List[str]:
+    """What is known of the record beside its key."""
+    if not record.reproduced:
+        return []
+    glyph = style.glyph("cached" if record.reproduced.get("verdict") == "deterministic" else "differs")
+    return [f"  {glyph} {pad('reproduced', KIND_CELLS)}{style.own(reproduced_sentence(record.reproduced))}"]
 
 
 def _other_reasons(decision: Decision, style: Style) -> List[str]:

@@ -71,10 +71,10 @@ def write_new(path: str, data: bytes, mode: int = 0o644, sync: bool = False) -> 
         os.close(fd)
 
 
-def write_atomic(path: str, data: bytes, temporary: str, sync: bool = True) -> None:
+def write_atomic(path: str, data: bytes, temporary: str, sync: bool = True, mode: int = 0o644) -> None:
     """Replace `path` by a whole new version; `temporary` is a free name on the same file system."""
     try:
-        write_new(temporary, data, sync=sync)
+        write_new(temporary, data, mode, sync)
         rename(temporary, path)
     except OSError:
         remove(temporary)

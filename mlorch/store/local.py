@@ -196,6 +196,10 @@ class LocalStore:
         return self.record_files.latest(pipeline, instance)
 
     @translated
+    def record(self, name: str) -> Optional[Record]:
+        return self.record_files.by_id(name)
+
+    @translated
     def durations(self, pipeline: str, instance: str, step: str) -> List[float]:
         return self.record_files.durations(pipeline, instance, step)
 
@@ -225,6 +229,15 @@ class LocalStore:
         files.sync_folders(folders, self.path)
         self.usage.add(taken, records)
         self.record_files.installed(records)
+
+    @translated
+    def note_reproduced(self, record: Record, result: Mapping[str, Value]) -> bool:
+        self._writable()
+        return self.record_files.note_reproduced(record, result)
+
+    @translated
+    def reproduced(self) -> FrozenSet[str]:
+        return self.record_files.reproduced()
 
     def _has_notes(self) -> bool:
         notes = os.path.join(self.path, "pending")

@@ -4,15 +4,28 @@ finds them."""
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import re
 import threading
 import time
-from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple, TypeVar
+from typing import (
+    Any,
+    Dict,
+    FrozenSet,
+    Iterator,
+    List,
+    Mapping,
+    NamedTuple,
+    Optional,
+    Sequence,
+    Tuple,
+    TypeVar,
+)
 
 from mlorch.digest import digest_bytes
 from mlorch.errors import StoreError
-from mlorch.model import Digest, Record
+from mlorch.model import Digest, Record, Value
 from mlorch.store import files, serial, tree
 from mlorch.store.index import Index, blob, text
 from mlorch.store.session import Session, is_live
@@ -64,6 +77,7 @@ class Records:
         self.top = path
         self.path = os.path.join(path, "records")
         self._notes = os.path.join(path, "pending")
+        self._marks = os.path.join(path, "reproduced")
         self._session = session
         self._index = index
         self._guard = threading.RLock()
@@ -112,6 +126,10 @@ class Records:
     def family(self, family: Digest, limit: int) -> List[Record]:
         sql = "select path from records where family=? order by ended desc, path desc limit ?"
         return self._found(sql, (blob(family), limit))
+
+    def by_id(self, name: str) -> Optional[Record]:
+        found = self._found("select path from records where id=?", (blob(name),))
+        return next((record for record in found if record.id == name), None)
 
     def latest(self, pipeline: str, instance: str) -> Optional[Record]:
         paths = self._newest(pipeline).paths.get(instance, ())
@@ -192,6 +210,24 @@ class Records:
             folders.append(os.path.dirname(target))
         return folders
 
+    def note_reproduced(self, record: Record, result: Mapping[str, Value]) -> bool:
+        """Write a record again with its reproduction, and a mark that it has one. False where it is gone."""
+        path = os.path.join(self.path, relative_path(record))
+        if self.load(path) is None:
+            return False
+        files.make_folders(self._marks)
+        files.write_atomic(os.path.join(self._marks, safe_id(record.id)), b"", self._session.name())
+        data = serial.dump(SCHEMA, dataclasses.replace(record, reproduced=dict(result)))
+        files.write_atomic(path, data, self._session.name(), mode=0o444)
+        return True
+
+    def reproduced(self) -> FrozenSet[str]:
+        """Ids (as in file names) of the records that were reproduced."""
+        try:
+            return frozenset(os.listdir(self._marks))
+        except FileNotFoundError:
+            return frozenset()
+
     def installed(self, records: Sequence[Record]) -> None:
         """Have the index learn of records, now or a little later."""
         with self._guard:
@@ -223,6 +259,9 @@ class Records:
         self._index.write(lambda db: db.execute("delete from records where path=?", (blob(path),)))
         files.remove(target)
         files.remove_empty_parents(target, self.path)
+        mark = os.path.join(self._marks, _id_in(path))
+        if os.path.lexists(mark):
+            files.remove(mark)
 
     def orphaned_notes(self) -> List[str]:
         """Notes of processes that died before the index learned of their records."""
@@ -282,6 +321,11 @@ def safe_id(name: str) -> str:
     return (
         name if re.match(r"[A-Za-z0-9_@-][A-Za-z0-9._@-]{0,100}\Z", name) else digest_bytes(blob(name))[7:39]
     )
+
+
+def _id_in(path: str) -> str:
+    """The id in a record's file name."""
+    return os.path.basename(path)[: -len(".json")].partition("-")[2] or "-"
 
 
 def safe_path(path: str) -> bool:
