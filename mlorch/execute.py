@@ -26,6 +26,7 @@ from mlorch.engine.priority import estimates, tails
 from mlorch.engine.resources import Pool, detect_capacity
 from mlorch.engine.retire import Retirer
 from mlorch.engine.settle import Settler
+from mlorch.engine.shape import FILE, shape_text
 from mlorch.errors import EnvironmentFault, ExitCode, SpecError
 from mlorch.model import Event, Instance, Outcome, Pipeline, Problem, RunSummary, Settings, Value
 from mlorch.plan.declare import step_place
@@ -128,6 +129,7 @@ def _locked(session: Session, choice: Choice, options: Options, context: Context
     emit = Journal(context.run, log, pipeline, context.listeners, context.inbox.put)
     emit("run.started", **_meta(session, options, len(dry.decisions)))
     try:
+        log.write(FILE, shape_text(pipeline, session.graph, (item.instance for item in dry.decisions)))
         for warning in (*context.warnings, *dry.warnings):
             emit("warning", text=warning)
         launcher = JoblibLauncher(context.run)

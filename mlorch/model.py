@@ -240,6 +240,8 @@ class Step:
     resources: Mapping[str, Tree] = field(default_factory=dict)
     """`cpus`, `memory` (bytes), `gpus` and free tokens; numbers or Templates. An absent `cpus` is 1."""
     hooks: Hooks = field(default_factory=Hooks)
+    report: Tuple[str, ...] = ()
+    """What it adds to the HTML report: names of outputs, paths, globs."""
     tags: Tuple[str, ...] = ()
 
 
@@ -576,6 +578,18 @@ class Result:
 
 
 @dataclass(frozen=True)
+class Checked:
+    """How one check of an instance came out."""
+
+    source: str
+    """The condition as written, without `${{ }}`."""
+    holds: bool
+    severity: str = "error"
+    text: str = ""
+    """Why it did not hold, as a sentence; empty where it did."""
+
+
+@dataclass(frozen=True)
 class Outcome:
     """How an instance ended in a run."""
 
@@ -604,6 +618,7 @@ class Outcome:
     record: str = ""
     peak_rss: int = 0
     cpu_seconds: float = 0.0
+    checks: Tuple[Checked, ...] = ()
 
 
 @dataclass(frozen=True)

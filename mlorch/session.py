@@ -6,7 +6,7 @@ import fnmatch
 from dataclasses import dataclass, field, replace
 from typing import Callable, Dict, FrozenSet, List, Mapping, Optional, Sequence, Tuple
 
-from mlorch.engine.checks import check_problem
+from mlorch.engine.checks import evaluate_checks, problem_of
 from mlorch.engine.decider import Decider, plain_metrics, result_of
 from mlorch.engine.retire import Foreseer, by_step, stale_of_removed, stale_of_step
 from mlorch.errors import ExpressionError, SpecError, UsageError
@@ -377,7 +377,7 @@ def _look_at_checks(decider: Decider, decision: Decision) -> Tuple[Decision, Res
     if decision.action != "cached" or decision.record is None or not decision.instance.step.checks:
         return decision, result_of(decision)
     names = decider.binder.names(decision.instance)
-    problem, _ = check_problem(names, decision.instance, plain_metrics(decision.record))
+    problem, _ = problem_of(evaluate_checks(names, decision.instance, plain_metrics(decision.record)))
     if problem is None:
         return decision, result_of(decision)
     reasons = (*decision.reasons, Reason("check", text=problem))

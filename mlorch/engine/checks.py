@@ -2,39 +2,42 @@
 
 from __future__ import annotations
 
-from typing import Dict, List, Mapping, Optional, Tuple
+from typing import Dict, List, Mapping, Optional, Sequence, Tuple
 
 from mlorch import expressions
 from mlorch.errors import ExpressionError
-from mlorch.model import Expression, Instance
+from mlorch.model import Checked, Expression, Instance
 from mlorch.plan.names import Names
 from mlorch.plan.world import NotYetKnown
 
 
-def check_problem(
-    names: Names, instance: Instance, metrics: Mapping[str, object]
-) -> Tuple[Optional[str], List[str]]:
-    """(why a check with severity `error` did not hold, sentences of those with `warn`)."""
+def evaluate_checks(names: Names, instance: Instance, metrics: Mapping[str, object]) -> Tuple[Checked, ...]:
+    """Every check of an instance, in the order of the file."""
     names.metrics = CheckedMetrics(metrics)
-    failed: Optional[str] = None
-    warned: List[str] = []
+    found: List[Checked] = []
     for check in instance.step.checks:
+        source = check.condition.source.strip()
         try:
             if names.evaluate(check.condition.source, check.condition.scope):
+                found.append(Checked(source, True, check.severity))
                 continue
             detail = _values(names, check.condition)
         except ExpressionError as error:
             detail = error.message
-        message = f"check did not hold: {check.condition.source.strip()}"
+        message = f"check did not hold: {source}"
         if detail:
             message = f"{message} ({detail})"
         if check.message is not None:
             message = f"{message}: {names.render(check.message)}"
-        if check.severity == "warn":
-            warned.append(message)
-        elif failed is None:
-            failed = message
-    return failed, warned
+        found.append(Checked(source, False, check.severity, message))
+    return tuple(found)
+
+
+def problem_of(checks: Sequence[Checked]) -> Tuple[Optional[str], List[str]]:
+    """(why a check with severity `error` did not hold, sentences of those with `warn`)."""
+    failed = [check.text for check in checks if not check.holds and check.severity != "warn"]
+    warned = [check.text for check in checks if not check.holds and check.severity == "warn"]
+    return (failed[0] if failed else None), warned
 
 
 def _values(names: Names, condition: Expression) -> str:

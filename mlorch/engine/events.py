@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any, Dict, List, Mapping
 
 from mlorch.digest import tag_floats
@@ -34,6 +35,7 @@ def outcome_data(outcome: Outcome, instance: Instance, pipeline: Pipeline) -> Di
         "tolerated": outcome.tolerated,
         "peak_rss": outcome.peak_rss,
         "cpu_seconds": round(outcome.cpu_seconds, 6),
+        "checks": [asdict(check) for check in outcome.checks],
     }
     kept = {name: value for name, value in data.items() if value not in (None, "", 0, 0.0, [], {}, False)}
     if outcome.exit_code == 0:

@@ -10,7 +10,7 @@ from typing import Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from mlorch.engine import checkpoint
 from mlorch.engine.attempts import command_text
-from mlorch.engine.checks import check_problem
+from mlorch.engine.checks import evaluate_checks, problem_of
 from mlorch.engine.decider import plain_metrics
 from mlorch.engine.publish import Collected, OutputError, metrics_problem, read_metrics
 from mlorch.errors import MlorchError
@@ -96,7 +96,10 @@ class Settler:
         problem: Optional[str] = None
         warned: List[str] = []
         if instance.step.checks:
-            problem, warned = check_problem(self._binder.names(instance), instance, metrics)
+            outcome = replace(
+                outcome, checks=evaluate_checks(self._binder.names(instance), instance, metrics)
+            )
+            problem, warned = problem_of(outcome.checks)
         warnings = [*outcome.warnings, *warned]
         if problem is not None:
             warnings += self._withdraw(record.outputs)

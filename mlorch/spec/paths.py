@@ -75,9 +75,10 @@ class Declared:
             step = self.pipeline.steps[raw.id]
             own = list(self._outputs(step, raw))
             self._inputs(step, raw, own)
-            code = raw.node.get("code")
-            for item in code.items if isinstance(code, Seq) else []:
-                self._literal(item if isinstance(item, Scalar) else None)
+            for key in ("code", "report"):
+                listed = raw.node.get(key)
+                for item in listed.items if isinstance(listed, Seq) else []:
+                    self._literal(item if isinstance(item, Scalar) else None)
             for plain, spot in own:
                 self._equal(plain, spot, raw.id, outputs)
         for plain, (owner, spot) in sorted(outputs.items()):

@@ -25,7 +25,6 @@ RESERVED: FrozenSet[str] = frozenset(
         "on_recovery",
         "partitions",
         "profiles",
-        "report",
         "runs_on",
         "schedule",
         "search",
