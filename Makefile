@@ -6,9 +6,11 @@ PYTEST_ARGS ?=
 WORKERS ?= -n auto --dist worksteal
 # of ten edits each, for `make soak`
 SCENARIOS ?= 2000
+# campaigns for `make faults`, by the beginning of their names; all where none is named
+FAULTS ?=
 BIN := .venv/bin
 
-.PHONY: help demo demo-flights test test-all soak check format clean setup-examples setup-test setup-lint
+.PHONY: help demo demo-flights test test-all soak faults check format clean setup-examples setup-test setup-lint
 
 help:                ## Show this list
 	@awk -F ' *## ' '/^[a-z-]+:.*##/ { split($$1, name, ":"); printf "  make %-14s %s\n", name[1], $$2 }' Makefile
@@ -29,6 +31,9 @@ test-all: setup-test           ## The tests with everything slow, on every Pytho
 
 soak: setup-test               ## 20,000 random edits of random pipelines: each run must equal a clean build
 	@MLORCH_TEST_ALL=1 MLORCH_SCENARIOS=$(SCENARIOS) MLORCH_EDITS=10 $(BIN)/python -m pytest -q $(WORKERS) tests/properties $(PYTEST_ARGS)
+
+faults: setup-test             ## Inject thousands of faults and check after each that nothing was lost (half an hour)
+	@$(BIN)/python tests/faults/run.py $(FAULTS)
 
 check: setup-test setup-lint   ## What a change has to pass: lint, format, types, tests, coverage
 	$(BIN)/ruff check .

@@ -98,6 +98,15 @@ class EnvironmentFault(MlorchError):
     exit_code = ExitCode.ENVIRONMENT
 
 
+class MachineFault(EnvironmentFault):
+    """The system refused: no space, no permission, no descriptor, a bad disk. No step's doing: a run in which a step
+    failed for it exits 8."""
+
+
+NO_STEPS_DOING = (MachineFault, StoreError)
+"""Errors that are not the fault of the step that they strike."""
+
+
 class ExpressionError(Exception):
     """An expression that can't be parsed or evaluated.
 

@@ -293,6 +293,8 @@ def _status(outcomes: Sequence[Outcome], number: Optional[int]) -> str:
 def _exit_code(outcomes: Sequence[Outcome], number: Optional[int]) -> int:
     if number is not None:
         return 128 + number
+    if any(item.environment for item in outcomes):
+        return int(ExitCode.ENVIRONMENT)
     failed = any(item.outcome == "failed" and not item.tolerated for item in outcomes)
     return int(ExitCode.STEP_FAILED if failed else ExitCode.DONE)
 

@@ -619,6 +619,8 @@ class Outcome:
     peak_rss: int = 0
     cpu_seconds: float = 0.0
     checks: Tuple[Checked, ...] = ()
+    environment: bool = False
+    """Of a failed one: no fault of the step's, but of the machine (a full disk): the run exits 8."""
 
 
 @dataclass(frozen=True)
@@ -731,6 +733,8 @@ class Ended:
     """Absolute paths of the files behind sys.modules under the project root; None where unknown."""
     lingering: Tuple[int, ...] = ()
     """Processes that it left outside its group and that were ended."""
+    environment: bool = False
+    """Of `spawn`: the machine refused (no more processes, descriptors or memory)."""
     started: float = 0.0
 
 

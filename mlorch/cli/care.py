@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from mlorch.model import Settings
     from mlorch.store.gc import GcReport
     from mlorch.store.local import LocalStore
-    from mlorch.store.verify import VerifyReport
+    from mlorch.store.verifying import VerifyReport
 
 FIX = typer.Option(False, "--fix", help="Quarantine what is corrupt, so that it is made again.")
 KEEP_RUNS = typer.Option(None, "--keep-runs", metavar="N", help="Keep what the last N runs used.")

@@ -48,9 +48,10 @@ class Agent:
         try:
             ended = self._logged(attempt, control)
         except process.SpawnError as error:
-            ended = _not_started(attempt, str(error), error.exit_code)
+            ended = _not_started(attempt, str(error), error.exit_code, error.environment)
         except OSError as error:
-            ended = _not_started(attempt, f"it could not be started: {error}", 126)
+            told = f"it could not be started: {error}"
+            ended = _not_started(attempt, told, 126, error.errno in process.REFUSED)
         except Exception as error:  # a bug: this attempt fails, the others go on
             ended = _not_started(attempt, f"mlorch failed to run it: {error!r}", 126)
         finally:
@@ -115,14 +116,14 @@ class Agent:
         return ended
 
 
-def _not_started(attempt: Attempt, sentence: str, exit_code: int) -> Ended:
+def _not_started(attempt: Attempt, sentence: str, exit_code: int, environment: bool = False) -> Ended:
     """The reason goes to the log too, where people look first."""
     try:
         with open(attempt.log, "a", encoding="utf-8", errors="backslashreplace") as file:
             file.write(f"mlorch: {mask(sentence, attempt.secrets)}\n")
     except OSError:
         pass  # the sentence itself says what is wrong
-    return Ended("spawn", exit_code=exit_code, error=sentence)
+    return Ended("spawn", exit_code=exit_code, error=sentence, environment=environment)
 
 
 # --------------------------------------------------------------------------------------------- loaded modules

@@ -10,6 +10,8 @@ from mlorch.engine.environment import mentioned_variables
 from mlorch.model import Attempt, Ended, Retry, Step
 
 _TAIL = 4096
+_SCARCE = 1 << 16
+"""Bytes below which a file system is full for any step that writes."""
 
 _MEANINGS = {
     126: "the command can't be executed",
@@ -72,6 +74,19 @@ def mentioned_hint(attempt: Attempt) -> str:
     if not names:
         return ""
     return f"its last lines name ${names[0]}, which you have and the step did not: let it through with `pass_env`"
+
+
+def full_disk_hint(attempt: Attempt) -> str:
+    """What to do where a file system that the step writes to has no room left: then it has failed for that."""
+    for folder in (attempt.cwd, os.path.dirname(attempt.log), attempt.env.get("TMPDIR", "/tmp")):
+        try:
+            found = os.statvfs(folder)
+        except OSError:
+            continue
+        no_names = found.f_files > 0 and found.f_favail == 0
+        if found.f_blocks > 0 and (found.f_bavail * found.f_frsize < _SCARCE or no_names):
+            return f"`{folder}` is full: free some space, then run again"
+    return ""
 
 
 def _signal_name(number: int) -> str:

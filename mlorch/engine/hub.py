@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from mlorch.engine import checkpoint
-from mlorch.engine.failure import exit_sentence, mentioned_hint, retryable
+from mlorch.engine.failure import exit_sentence, full_disk_hint, mentioned_hint, retryable
 from mlorch.engine.outcomes import attempt_outcome, looks_at_failures, not_started, retry_delay, unused_cpus
 from mlorch.engine.parts import HubOptions, Parts, check_start, is_stale, new_work, prepare
 from mlorch.engine.publish import Collected, Collector
@@ -230,11 +230,8 @@ class Hub:
 
     def _not_run(self, decision: Decision) -> None:
         instance, status = decision.instance, decision.action
-        if (
-            status == "blocked"
-            and decision.causes
-            and all(self._was_cancelled(name) for name in decision.causes)
-        ):
+        cancelled = [self._was_cancelled(name) for name in decision.causes]
+        if status == "blocked" and cancelled and all(cancelled):
             status = "cancelled"
         warnings = self._parts.retirer.skipped(instance) if status == "skipped" else ()
         outcome = Outcome(
@@ -318,7 +315,9 @@ class Hub:
         error, hint = exit_sentence(ended, work.instance.step)
         if ended.cause == "exit" and ended.exit_code == 0:
             error, hint = collected.error, collected.hint
-        hint = hint or mentioned_hint(attempt)
+        full = full_disk_hint(attempt)
+        environment = collected.environment or ended.environment or bool(full)
+        hint = full or hint or mentioned_hint(attempt)
         work.attempt_ids.append(attempt.id)
         retry = work.instance.step.retry
         if ended.cause == "cancelled" or self.signal is not None:
@@ -335,7 +334,7 @@ class Hub:
         else:
             kept = self._parts.store.workspace.unstage(work.invocation.outputs)
             work.warnings += [f"what it left is kept in `{path}`" for path in kept]
-            outcome = attempt_outcome(work, "failed", ended, error, hint)
+            outcome = replace(attempt_outcome(work, "failed", ended, error, hint), environment=environment)
             self._failed(work.instance, outcome, tuple(work.attempt_ids), work)
 
     # ------------------------------------------------------------------------------------------------------ outcomes

@@ -6,6 +6,7 @@ from typing import Iterable, List
 
 from mlorch.engine.attempts import command_text
 from mlorch.engine.settle import Work
+from mlorch.errors import NO_STEPS_DOING
 from mlorch.model import Ended, Instance, Outcome, Retry
 from mlorch.plan.declare import BindError
 
@@ -35,8 +36,15 @@ def not_started(instance: Instance, error: Exception) -> Outcome:
     """The outcome of an instance that could not be started at all."""
     message = error.problem.message if isinstance(error, BindError) else getattr(error, "message", str(error))
     hint = error.problem.hint if isinstance(error, BindError) else getattr(error, "hint", "")
-    tolerated = instance.step.continue_on_error
-    return Outcome(instance.name, instance.step.id, "failed", error=message, hint=hint, tolerated=tolerated)
+    return Outcome(
+        instance.name,
+        instance.step.id,
+        "failed",
+        error=message,
+        hint=hint,
+        tolerated=instance.step.continue_on_error,
+        environment=isinstance(error, NO_STEPS_DOING),
+    )
 
 
 def retry_delay(retry: Retry, attempt: int, chance: float) -> float:

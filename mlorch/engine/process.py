@@ -9,6 +9,8 @@ import sys
 from dataclasses import dataclass
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
+REFUSED = (errno.EAGAIN, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOSPC, errno.EROFS, errno.EIO)
+"""Errors by which the machine refuses to start anything."""
 DEFAULT_PATH = "/usr/local/bin:/usr/bin:/bin"
 _DEFAULT_SIGNALS = [
     number
@@ -32,9 +34,11 @@ _DEFAULT_SIGNALS = [
 class SpawnError(Exception):
     """An attempt could not be started: a sentence, and the exit code that a shell would give."""
 
-    def __init__(self, message: str, exit_code: int) -> None:
+    def __init__(self, message: str, exit_code: int, environment: bool = False) -> None:
         super().__init__(message)
         self.exit_code = exit_code
+        self.environment = environment
+        """Whether the machine refused, and not what was to be started."""
 
 
 @dataclass(frozen=True)
@@ -258,8 +262,8 @@ def _told(name: str, error: OSError) -> SpawnError:
         errno.E2BIG: "its arguments and environment are too long for the system: pass them in a file",
     }
     code: Optional[int] = error.errno
-    meaning = meanings.get(code or 0, os.strerror(code) if code else str(error))
-    return SpawnError(f"`{shown}` could not be started: {meaning}", 126)
+    meaning = meanings.get(code or 0, os.strerror(code).lower() if code else str(error))
+    return SpawnError(f"`{shown}` could not be started: {meaning}", 126, code in REFUSED)
 
 
 def _shown(name: str) -> str:

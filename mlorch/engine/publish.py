@@ -11,7 +11,7 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from mlorch.digest import tag_floats
 from mlorch.engine.masker import contains_secret
-from mlorch.errors import MlorchError
+from mlorch.errors import NO_STEPS_DOING, MlorchError
 from mlorch.model import Artifact, BoundOutput, Content, Ended, Invocation, Value
 from mlorch.plan.paths import inside
 from mlorch.ports import Store
@@ -38,6 +38,8 @@ class Collected:
     """Inputs with `store: true` as objects: path -> digest."""
     error: str = ""
     hint: str = ""
+    environment: bool = False
+    """The error is the machine's, not the step's."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,8 @@ class Collector:
         except OutputError as error:
             return Collected(error=str(error), created=created)
         except MlorchError as error:
-            return Collected(error=error.message, hint=error.hint, created=created)
+            machine = isinstance(error, NO_STEPS_DOING)
+            return Collected(error=error.message, hint=error.hint, created=created, environment=machine)
         modules = self._modules(ended)
         changed = (*self._changed_code(), *self._saved_since(modules, ended.started))
         return Collected(outputs, metrics, modules, changed, created, sources)

@@ -13,7 +13,7 @@ from mlorch.engine.attempts import command_text
 from mlorch.engine.checks import evaluate_checks, problem_of
 from mlorch.engine.decider import plain_metrics
 from mlorch.engine.publish import Collected, OutputError, metrics_problem, read_metrics
-from mlorch.errors import MlorchError
+from mlorch.errors import NO_STEPS_DOING, MlorchError
 from mlorch.model import (
     Artifact,
     Decision,
@@ -180,7 +180,10 @@ class Settler:
             try:
                 outcome, result = self._conclude(item.work.instance, record, outcome)
             except MlorchError as error:
-                outcome = replace(outcome, outcome="failed", error=error.message, hint=error.hint)
+                machine = isinstance(error, NO_STEPS_DOING)
+                outcome = replace(
+                    outcome, outcome="failed", error=error.message, hint=error.hint, environment=machine
+                )
                 result = Result(item.work.instance, "failed", causes=(item.work.instance.name,))
             kept = self._store.workspace.settle(invocation.outputs)
             if kept:

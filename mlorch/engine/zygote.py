@@ -17,7 +17,7 @@ from typing import Any, Dict, Mapping, Tuple
 
 from mlorch.engine.control import Control
 from mlorch.engine.guardian import Guardian
-from mlorch.engine.process import SpawnError, kill_group, usage_of
+from mlorch.engine.process import REFUSED, SpawnError, kill_group, usage_of
 from mlorch.model import Attempt, Ended
 
 SCRIPT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "inside", "zygote.py")
@@ -127,7 +127,9 @@ class Zygote:
                 )
             except (OSError, ValueError) as error:
                 self._socket.close()
-                raise SpawnError(f"python `{kind.python}` could not be started: {error}", 127) from None
+                refused = isinstance(error, OSError) and error.errno in REFUSED
+                message = f"python `{kind.python}` could not be started: {error}"
+                raise SpawnError(message, 127, refused) from None
         self._slot = guardian.hold(self._process.pid)
 
     def run(self, attempt: Attempt, log: int, control: Control, preload: bool) -> Ended:

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from mlorch.model import Artifact, Settings
     from mlorch.store.gc import GcReport
     from mlorch.store.local import LocalStore
-    from mlorch.store.verify import VerifyReport
+    from mlorch.store.verifying import VerifyReport
 
 # what these need is imported at the call, so that `mlorch --help` stays light
 
@@ -27,7 +27,7 @@ def open_store(settings: Settings, *, create: bool) -> LocalStore:
 
 def verify(store: LocalStore, fix: bool) -> VerifyReport:
     """Digest every object anew, going on past errors; with `fix`, corrupt ones are quarantined."""
-    from mlorch.store.verify import verify_objects
+    from mlorch.store.verifying import verify_objects
 
     return verify_objects(store, fix)
 
@@ -64,6 +64,6 @@ def new_run_id(store: Optional[LocalStore] = None) -> str:
 def export(store: LocalStore, artifact: Artifact, target: str) -> None:
     """Copy an artifact (file or folder) to a path, verified. Raises UsageError where something stands
     there."""
-    from mlorch.store.verify import export_artifact
+    from mlorch.store.verifying import export_artifact
 
     export_artifact(store, artifact, target)

@@ -1,8 +1,8 @@
 """Named fault points, so that tests can kill or fail this process at one exact place.
 
 `MLORCH_FAULT="name:kind:nth"` is read once, at import: at the nth visit of the point `name` (`*` is any) the
-process kills itself (`kill`) or the call fails with an errno (`EIO`, `ENOSPC` …); `3+` means from the third
-visit on, for good.
+process kills itself (`kill`), the call fails with an errno (`EIO`, `ENOSPC` …), or, at `write`, the system takes only
+half of the bytes (`short`), or half and then no more (`torn`). `3+` means from the third visit on, for good.
 """
 
 from __future__ import annotations
@@ -11,9 +11,11 @@ import errno
 import os
 import signal
 import threading
-from typing import Callable, Optional
+from typing import Callable, Dict, Optional
 
 _inject: Optional[Callable[[str], None]] = None
+_cut: Dict[int, str] = {}
+"""By thread: what is to become of the write under way."""
 
 
 def fault(name: str) -> None:
@@ -22,10 +24,33 @@ def fault(name: str) -> None:
         _inject(name)
 
 
+def cut(view: memoryview) -> memoryview:
+    """What a write may take at once: all of it, outside tests."""
+    return _shorten(view) if _cut else view
+
+
+def _shorten(view: memoryview) -> memoryview:
+    kind = _cut.get(threading.get_ident(), "")
+    if kind == "full":
+        del _cut[threading.get_ident()]
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "fault point write")
+    if kind == "torn":
+        _cut[threading.get_ident()] = "full"
+    elif kind == "short":
+        del _cut[threading.get_ident()]
+    return view[: (len(view) + 1) // 2] if kind else view
+
+
 def arm(setting: str) -> None:
     """Let faults happen as the setting says; an empty one stops them."""
+    watch(injector(setting) if setting else None)
+
+
+def watch(visited: Optional[Callable[[str], None]]) -> None:
+    """Call this at each visit of a point."""
     global _inject
-    _inject = injector(setting) if setting else None
+    _inject = visited
+    _cut.clear()
 
 
 def injector(setting: str) -> Callable[[str], None]:
@@ -42,14 +67,20 @@ def injector(setting: str) -> Callable[[str], None]:
         with guard:
             visits += 1
             due = visits == first or (for_good and visits > first)
-        if not due:
-            return
-        if kind == "kill":
-            os.kill(os.getpid(), signal.SIGKILL)
-        code = int(getattr(errno, kind))
-        raise OSError(code, os.strerror(code), "fault point " + name)
+        if due:
+            _strike(name, kind)
 
     return inject
+
+
+def _strike(name: str, kind: str) -> None:
+    if kind == "kill":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if kind in ("short", "torn"):
+        _cut[threading.get_ident()] = kind
+        return
+    code = int(getattr(errno, kind))
+    raise OSError(code, os.strerror(code), "fault point " + name)
 
 
 arm(os.environ.get("MLORCH_FAULT", ""))

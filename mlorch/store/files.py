@@ -20,7 +20,7 @@ from blake3 import blake3
 
 from mlorch.digest import CHUNK, PREFIX
 from mlorch.model import Digest
-from mlorch.store.faults import fault
+from mlorch.store.faults import cut, fault
 
 SMALL = 1 << 16
 """Up to this many bytes a file is copied by one read and one write."""
@@ -55,7 +55,7 @@ def write_all(fd: int, data: bytes) -> None:
     fault("write")
     view = memoryview(data)
     while view:
-        view = view[os.write(fd, view) :]
+        view = view[os.write(fd, cut(view)) :]
 
 
 def write_new(path: str, data: bytes, mode: int = 0o644, sync: bool = False) -> None:
@@ -85,6 +85,7 @@ def write_atomic(path: str, data: bytes, temporary: str, sync: bool = True, mode
 
 def append(path: str, data: bytes, sync: bool = False) -> None:
     """Append in one write; after a torn last line it begins with a line end."""
+    fault("open")
     fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
     try:
         end = os.fstat(fd).st_size
@@ -99,6 +100,7 @@ def append(path: str, data: bytes, sync: bool = False) -> None:
 
 
 def read(path: str) -> bytes:
+    fault("open")
     with open(path, "rb", buffering=0) as file:
         return file.readall()
 
@@ -206,6 +208,7 @@ def hasher(size: int) -> Any:
 def open_regular(path: str, follow: bool = True) -> int:
     """A descriptor of a regular file for reading. Never waits at a FIFO; raises OSError (EINVAL) for what is
     no file."""
+    fault("open")
     flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | (0 if follow else os.O_NOFOLLOW)
     fd = os.open(path, flags)
     if not stat.S_ISREG(os.fstat(fd).st_mode):

@@ -11,7 +11,7 @@ import os
 import threading
 from typing import TYPE_CHECKING, Any, Callable, Iterable, List, Optional, Sequence, Tuple, TypeVar
 
-from mlorch.errors import EnvironmentFault
+from mlorch.errors import EnvironmentFault, MachineFault
 from mlorch.store import files
 from mlorch.store.faults import fault
 
@@ -263,4 +263,4 @@ def fault_of(path: str, error: Exception) -> EnvironmentFault:
     hint = "free some space, or check the disk and the permissions; the index can be deleted at any time"
     if "locked" in str(error):
         hint = "another mlorch holds it; wait for that one to end"
-    return EnvironmentFault(f"the index `{path}` can't be used: {error}", hint)
+    return MachineFault(f"the index `{path}` can't be used: {error}", hint)

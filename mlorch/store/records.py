@@ -19,6 +19,7 @@ from typing import (
     NamedTuple,
     Optional,
     Sequence,
+    Set,
     Tuple,
     TypeVar,
 )
@@ -82,6 +83,8 @@ class Records:
         self._index = index
         self._guard = threading.RLock()
         self._rows: List[Tuple[Any, ...]] = []
+        self._noted: Set[str] = set()
+        """Records that were noted and may or may not stand: the note stays until it is known."""
         self._loaded: Dict[str, Tuple[Tuple[int, int, int], Record]] = {}
         self._latest: Dict[str, Newest] = {}
         """By pipeline; filled at the first question."""
@@ -197,6 +200,7 @@ class Records:
         files.make_folders(self._notes)
         path = os.path.join(self._notes, self._session.token)
         self._session.folder()  # the held lock in it tells others that the note is alive
+        self._noted.update(paths)
         files.append(path, b"".join(blob(item) + b"\n" for item in paths))
         return path
 
@@ -232,6 +236,7 @@ class Records:
         """Have the index learn of records, now or a little later."""
         with self._guard:
             self._rows.extend(row(relative_path(record), record) for record in records)
+            self._noted.difference_update(relative_path(record) for record in records)
             for record in records:
                 newest = self._latest.get(record.pipeline)
                 if newest is not None:
@@ -245,7 +250,8 @@ class Records:
             if self._rows:
                 self._index.insert("records", self._rows)
                 self._rows = []
-                files.remove(os.path.join(self._notes, self._session.token))
+                if not self._noted:
+                    files.remove(os.path.join(self._notes, self._session.token))
 
     def refresh(self) -> None:
         """Forget what is known of the newest records: another process may have added some."""

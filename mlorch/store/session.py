@@ -13,6 +13,7 @@ from typing import List, Optional
 
 from mlorch.store import files
 from mlorch.store.check import lock_error
+from mlorch.store.faults import fault
 
 PREFIX = "s-"
 
@@ -49,23 +50,15 @@ class Session:
     def folder(self) -> str:
         path = os.path.join(self.tmp, PREFIX + self.token)
         with self._guard:
-            while self._fd is None:
-                files.make_folders(path)
-                self._fd = self._hold(os.path.join(path, "lock"))
+            if self._fd is None:
+                files.make_folders(self.tmp)
+                making = _flock_folder(self.tmp, fcntl.LOCK_SH)
+                try:
+                    files.make_folders(path)
+                    self._fd = hold(os.path.join(path, "lock"))
+                finally:
+                    os.close(making)
         return path
-
-    @staticmethod
-    def _hold(path: str) -> Optional[int]:
-        """Hold the lock; None where another process took the folder for a dead one's and removed it before
-        that."""
-        try:
-            fd = hold(path)
-        except FileNotFoundError:
-            return None
-        if os.path.exists(path) and os.path.samestat(os.stat(path), os.fstat(fd)):
-            return fd
-        os.close(fd)
-        return None
 
     def close(self) -> None:
         """Remove the folder and free the lock; a later use makes it anew."""
@@ -79,6 +72,7 @@ class Session:
 def hold(path: str, wait: bool = True, shared: bool = False, append: bool = False) -> int:
     """A descriptor of `path` (made if need be) that holds its flock. Raises BlockingIOError without `wait`,
     StoreError where the file system has no locks."""
+    fault("lock")
     fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | (os.O_APPEND if append else 0), 0o644)
     try:
         fcntl.flock(fd, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | (0 if wait else fcntl.LOCK_NB))
@@ -128,11 +122,25 @@ def _is_dead(folder: str) -> bool:
     lock = os.path.join(folder, "lock")
     if os.path.exists(lock):
         return not is_locked(lock)
-    # an empty folder may be about to get its lock; one with things in it was being removed when a kill came
+    # it may be about to get its lock: then its maker holds that of the folder above
     try:
-        return bool(os.listdir(folder)) or is_old(folder)
-    except FileNotFoundError:
+        making = _flock_folder(os.path.dirname(folder), fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (BlockingIOError, FileNotFoundError):
         return False
+    try:
+        return os.path.isdir(folder) and not os.path.exists(lock)
+    finally:
+        os.close(making)
+
+
+def _flock_folder(path: str, how: int) -> int:
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(fd, how)
+    except BaseException:
+        os.close(fd)
+        raise
+    return fd
 
 
 def is_old(folder: str) -> bool:

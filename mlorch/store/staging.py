@@ -109,9 +109,15 @@ class Staging:
                 files.remove(os.path.dirname(self._paths.absolute(output.staging)))
                 key = self._staging_key(output)
                 if key is not None and os.path.isdir(key) and not set(os.listdir(key)) - {OWNER}:
-                    files.remove(os.path.join(key, OWNER))
-                    files.remove(key)
+                    self._drop_key(key)
         return kept
+
+    def _drop_key(self, key: str) -> None:
+        """Remove a key's folder. Out of sight first: without its owner nobody could tell that a kill left it."""
+        gone = self._parts.temporaries.own()
+        files.rename(key, gone)
+        files.remove(os.path.join(gone, OWNER))
+        files.remove(gone)
 
     def _restore(self, entry: AsideEntry) -> Tuple[str, ...]:
         """Undo one `stage`: what stands at the path is unfinished and moves away, what was there before

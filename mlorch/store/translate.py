@@ -6,7 +6,7 @@ import errno
 import functools
 from typing import Any, Callable, TypeVar, cast
 
-from mlorch.errors import EnvironmentFault
+from mlorch.errors import EnvironmentFault, MachineFault
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -19,6 +19,7 @@ HINTS = {
     errno.EMFILE: "raise the limit of open files (`ulimit -n`), or use fewer jobs",
     errno.ENFILE: "the system has too many open files; close some programs",
     errno.ENOMEM: "the machine is out of memory; use fewer jobs",
+    errno.EFBIG: "raise the limit of a file's size (`ulimit -f`)",
     errno.EIO: "the disk reports an error: check it (`dmesg`) before you go on",
 }
 
@@ -28,7 +29,8 @@ def fault_of(error: OSError) -> EnvironmentFault:
     name = error.filename2 if error.errno == errno.EXDEV and error.filename2 else error.filename
     where = f"`{_shown(name)}`: " if name is not None else ""
     hint = HINTS.get(error.errno or 0, "see that the file system is in order, then run again")
-    return EnvironmentFault(f"{where}{what[:1].lower() + what[1:]}", hint)
+    kind = MachineFault if error.errno in HINTS else EnvironmentFault
+    return kind(f"{where}{what[:1].lower() + what[1:]}", hint)
 
 
 def _shown(name: object) -> str:
@@ -36,7 +38,7 @@ def _shown(name: object) -> str:
 
 
 def translated(function: F) -> F:
-    """Let a method raise EnvironmentFault for any OSError."""
+    """Let a method raise EnvironmentFault for any OSError, MachineFault for those that are no step's doing."""
 
     @functools.wraps(function)
     def wrapper(*args: Any, **kwargs: Any) -> Any:

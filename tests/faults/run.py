@@ -1,0 +1,209 @@
+"""The fault suite: injects faults by kind, checks the oracle after each, counts, and fails when too few were injected.
+
+    python tests/faults/run.py                   all of it (`make faults`)
+    python tests/faults/run.py points loops      some campaigns
+    python tests/faults/run.py --share 'fault points:0:40:0'     one share, in this process
+
+Each share of a campaign runs in a process of its own, so that a failure ends that share only.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Dict, List, Optional, Sequence, Tuple
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(os.path.dirname(HERE))
+FIGURES = os.path.join(HERE, "figures.json")
+LIMIT = 1500
+"""Seconds that one share may take before it counts as hung."""
+sys.path.insert(0, HERE)
+
+from bench import Bench, Campaign  # noqa: E402
+from lab import warm_up  # noqa: E402
+
+
+def campaigns() -> List[Campaign]:
+    import points
+
+    found = [*points.CAMPAIGNS]
+    for name in ("strace", "loops", "machines", "together"):
+        if os.path.exists(os.path.join(HERE, name + ".py")):
+            found += __import__(name).CAMPAIGNS
+    return found
+
+
+def scratch() -> str:
+    """Where projects are made: memory, where there is some, as most faults need no disk."""
+    chosen = os.environ.get("TMPDIR")
+    if chosen is None and os.access("/dev/shm", os.W_OK):
+        chosen = "/dev/shm"
+    return tempfile.mkdtemp(prefix="mlorch-faults-", dir=chosen)
+
+
+def prepare_environment() -> None:
+    for name in list(os.environ):
+        if name.startswith("MLORCH_") or name == "NAP":
+            del os.environ[name]
+    os.environ["VIRTUAL_ENV"] = sys.prefix
+
+
+# --------------------------------------------------------------------------------------------------- one share
+
+
+def run_share(name: str, share: int, shares: int, rounds: int) -> Dict[str, Any]:
+    """In this process. Returns {"tally", "error", "seconds"}."""
+    prepare_environment()
+    warm_up()
+    campaign = next(item for item in campaigns() if item.name == name)
+    folder = scratch()
+    bench = Bench(name, folder, share, shares, rounds)
+    began = time.monotonic()
+    error = ""
+    try:
+        campaign.strike(bench)
+    except AssertionError as failed:
+        error = str(failed) or "an assertion failed"
+    except Exception:
+        import traceback
+
+        error = traceback.format_exc()
+    if not error or not os.environ.get("MLORCH_FAULTS_KEEP"):
+        shutil.rmtree(folder, ignore_errors=True)
+    else:
+        error += f"\nkept: {folder}"
+    return {"tally": dict(bench.tally), "error": error, "seconds": time.monotonic() - began}
+
+
+def start_share(name: str, share: int, shares: int, rounds: int) -> Dict[str, Any]:
+    """In a process of its own."""
+    command = [sys.executable, os.path.abspath(__file__), "--share", f"{name}:{share}:{shares}:{rounds}"]
+    try:
+        done = subprocess.run(command, capture_output=True, timeout=LIMIT, stdin=subprocess.DEVNULL)
+    except subprocess.TimeoutExpired:
+        return {"tally": {}, "error": f"share {share} hung for {LIMIT} s", "seconds": LIMIT}
+    last = done.stdout.decode("utf-8", "replace").strip().splitlines()[-1:]
+    try:
+        answer: Dict[str, Any] = json.loads(last[0])
+        return answer
+    except (IndexError, ValueError):
+        told = (done.stdout + done.stderr).decode("utf-8", "replace")[-4000:]
+        return {"tally": {}, "error": f"share {share} ended with {done.returncode}: {told}", "seconds": 0.0}
+
+
+# ---------------------------------------------------------------------------------------------------- all of it
+
+
+def shares_of(campaign: Campaign) -> List[Tuple[str, int, int, int]]:
+    """Shares of about 25 faults."""
+    rounds = campaign.rounds
+    shares = max(2, -(-rounds // 25)) if rounds else 40
+    each = -(-rounds // shares)
+    return [(campaign.name, share, shares, each) for share in range(shares)]
+
+
+def run_all(chosen: Sequence[Campaign], workers: int) -> int:
+    began = time.monotonic()
+    lacking = {campaign.name: campaign.missing() for campaign in chosen}
+    able = [campaign for campaign in chosen if not lacking[campaign.name]]
+    work = [share for campaign in able for share in shares_of(campaign)]
+    tallies: Dict[str, Counter[str]] = {campaign.name: Counter() for campaign in chosen}
+    seconds: Counter[str] = Counter()
+    failures: List[str] = []
+    with ThreadPoolExecutor(workers) as pool:
+        for share, answer in zip(work, pool.map(lambda item: start_share(*item), work)):
+            tallies[share[0]].update(answer["tally"])
+            seconds[share[0]] += answer["seconds"]
+            if answer["error"]:
+                failures.append(f"{share[0]} {share[1]}/{share[2]}: {answer['error']}")
+                print(f"FAILED {failures[-1]}", flush=True)
+            else:
+                print(
+                    f"{share[0]} {share[1] + 1}/{share[2]}: {sum(answer['tally'].values())} faults",
+                    flush=True,
+                )
+    took = time.monotonic() - began
+    too_few = report(chosen, tallies, lacking, seconds)
+    injected = sum(sum(tally.values()) for tally in tallies.values())
+    print(
+        f"{injected} faults of {len(set().union(*tallies.values()))} kinds in {took:.0f} s, {len(failures)} failures"
+    )
+    if not failures and not too_few and len(chosen) == len(campaigns()):
+        write_figures(chosen, tallies, lacking, took)
+    return 1 if failures or too_few else 0
+
+
+def report(
+    chosen: Sequence[Campaign],
+    tallies: Dict[str, Counter[str]],
+    lacking: Dict[str, str],
+    seconds: Counter[str],
+) -> List[str]:
+    """Print how many of each kind; returns those of which there were too few."""
+    too_few = []
+    for campaign in chosen:
+        tally = tallies[campaign.name]
+        if lacking[campaign.name]:
+            print(f"{campaign.name}: not done on this machine, {lacking[campaign.name]}")
+            print(
+                f"    {sum(campaign.kinds.values())} faults of {len(campaign.kinds)} kinds are missing for it"
+            )
+            continue
+        print(f"{campaign.name}: {sum(tally.values())} faults ({seconds[campaign.name]:.0f} s)")
+        for kind, meant in campaign.kinds.items():
+            short = tally[kind] < meant
+            print(f"    {kind}: {tally[kind]}{f' (too few: {meant} were meant)' if short else ''}")
+            if short:
+                too_few.append(f"{campaign.name}: {kind}")
+    return too_few
+
+
+def write_figures(
+    chosen: Sequence[Campaign], tallies: Dict[str, Counter[str]], lacking: Dict[str, str], took: float
+) -> None:
+    """For `docs/promises.md`."""
+    found = {
+        campaign.name: {
+            "promises": list(campaign.promises),
+            "faults": {kind: tallies[campaign.name][kind] for kind in campaign.kinds},
+            "missing": lacking[campaign.name],
+        }
+        for campaign in chosen
+    }
+    document = {
+        "schema": "mlorch.faults/1",
+        "date": time.strftime("%Y-%m-%d", time.gmtime()),
+        "minutes": round(took / 60, 1),
+        "campaigns": found,
+    }
+    with open(FIGURES, "w", encoding="utf-8") as file:
+        json.dump(document, file, indent=1)
+        file.write("\n")
+
+
+def main(argv: Optional[Sequence[str]] = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("names", nargs="*", help="campaigns by the beginning of their names")
+    parser.add_argument("--share", help="NAME:SHARE:SHARES:ROUNDS")
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
+    given = parser.parse_args(argv)
+    if given.share:
+        name, share, shares, rounds = given.share.rsplit(":", 3)
+        print(json.dumps(run_share(name, int(share), int(shares), int(rounds))))
+        return 0
+    prepare_environment()
+    chosen = [item for item in campaigns() if not given.names or item.name.startswith(tuple(given.names))]
+    return run_all(chosen, given.workers)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
