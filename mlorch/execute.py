@@ -335,6 +335,7 @@ def _meta(session: Session, options: Options, instances: int) -> Dict[str, Value
         "argv": list(sys.argv),
         "ci": _ci_address(),
         "params": dict(pipeline.params),
+        "goals": {step.id: dict(step.goal) for step in pipeline.steps.values() if step.goal},
         "jobs": options.jobs,
         "instances": instances,
         "python": platform.python_version(),

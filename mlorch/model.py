@@ -240,6 +240,8 @@ class Step:
     resources: Mapping[str, Tree] = field(default_factory=dict)
     """`cpus`, `memory` (bytes), `gpus` and free tokens; numbers or Templates. An absent `cpus` is 1."""
     hooks: Hooks = field(default_factory=Hooks)
+    goal: Mapping[str, str] = field(default_factory=dict)
+    """Metric (dotted where nested) -> `max` or `min`, the most important first. Not part of the key."""
     report: Tuple[str, ...] = ()
     """What it adds to the HTML report: names of outputs, paths, globs."""
     tags: Tuple[str, ...] = ()

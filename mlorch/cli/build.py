@@ -35,7 +35,7 @@ VERBS: Dict[str, Verb] = {
     "logs": Verb("history", "logs"),
     "runs": Verb("history", "runs"),
     "show": Verb("history", "show"),
-    "compare": Verb("history", "compare"),
+    "compare": Verb("compare", "compare"),
     "artifacts": Verb("history", "artifacts"),
     "get": Verb("history", "get"),
     "reproduce": Verb("reproduce", "reproduce"),

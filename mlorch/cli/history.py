@@ -1,22 +1,20 @@
-"""Verbs about the past: logs, runs, show, compare, artifacts, get."""
+"""Verbs about the past: logs, runs, show, artifacts, get."""
 
 from __future__ import annotations
 
 import os
 import sys
 import time
-from enum import Enum
 from typing import TYPE_CHECKING, List, Optional, Sequence, cast
 
 import typer
 
 from mlorch.cli.common import Options, at_least, print_document, print_text, say
 from mlorch.cli.complete import complete_artifacts, complete_runs, complete_runs_and_steps, complete_steps
-from mlorch.errors import ExitCode, UsageError
+from mlorch.errors import UsageError
 
 if TYPE_CHECKING:
     from mlorch.history import RunView
-    from mlorch.history.compare import Comparison
     from mlorch.history.logs import Log, Wanted
     from mlorch.ports import Store
     from mlorch.store.local import LocalStore
@@ -46,19 +44,6 @@ RUN_ARGUMENT = typer.Argument(
     None, metavar="[RUN]", help="Default: the last.", autocompletion=complete_runs, show_default=False
 )
 TIMINGS = typer.Option(False, "--timings", help="Where the time went, longest first.")
-COMPARE_WORDS = typer.Argument(
-    None,
-    metavar="[RUN]...",
-    help="Default: last~1 last. One run (and a step of it): its instances.",
-    autocompletion=complete_runs_and_steps,
-    show_default=False,
-)
-ONLY_CHANGED = typer.Option(False, "--only-changed", help="Only what differs.")
-SORT_BY = typer.Option(None, "--sort-by", metavar="NAME", help="Order columns by a row; -NAME: descending.")
-OVER = typer.Option(None, "--over", metavar="AXIS", help="Mean and deviation over this axis.")
-FAIL_IF = typer.Option(
-    None, "--fail-if", metavar="EXPR", help="Exit 1 if it holds: metrics.auc < with.metrics.auc - 0.01."
-)
 STEP_ARGUMENT = typer.Argument(None, metavar="[STEP]", autocompletion=complete_steps, show_default=False)
 OF_RUN = typer.Option(None, "--run", metavar="RUN", help="Of this run.", autocompletion=complete_runs)
 ARTIFACT = typer.Argument(
@@ -75,16 +60,6 @@ TARGET = typer.Option(
 
 PAUSE = 0.2
 """Seconds between two looks at a log that is followed."""
-
-
-class Format(str, Enum):
-    table = "table"
-    md = "md"
-    csv = "csv"
-    json = "json"
-
-
-FORMAT = typer.Option(Format.table, "--format", help="Default: table.", show_default=False)
 
 
 def open_store(options: Options) -> Store:
@@ -249,63 +224,6 @@ def show(options: Options, run: Optional[str] = RUN_ARGUMENT, timings: bool = TI
             return 0
         print_text(timings_table(view, style) if timings else run_text(view, style, options.verbose))
     return 0
-
-
-# -------------------------------------------------------------------------------- compare
-
-
-def compare(
-    options: Options,
-    words: Optional[List[str]] = COMPARE_WORDS,
-    only_changed: bool = ONLY_CHANGED,
-    sort_by: Optional[str] = SORT_BY,
-    over: Optional[str] = OVER,
-    fail_if: Optional[str] = FAIL_IF,
-    format_: Format = FORMAT,
-) -> int:
-    """Params and metrics of runs, or of instances, side by side."""
-    from mlorch.cli.screens import style_for
-    from mlorch.cli.tables import compare_text
-    from mlorch.history import compare as comparing
-    from mlorch.history.documents import compare_document
-    from mlorch.history.fail_if import holds
-
-    comparison = make_comparison(open_store(options), list(words or ()))
-    if over is not None:
-        comparison = comparing.over_axis(comparison, over)
-    if sort_by is not None:
-        comparison = comparing.sort_columns(comparison, sort_by)
-    failed = holds(fail_if, comparison) if fail_if is not None else None
-    if only_changed:
-        comparison = comparing.only_changed(comparison)
-    if options.json or format_ is Format.json:
-        print_document(compare_document(comparison, fail_if, failed))
-    else:
-        print_text(compare_text(comparison, format_.value, style_for(sys.stdout, options)))
-    if failed:
-        say(f"--fail-if holds: {fail_if}", Options())
-        return int(ExitCode.STEP_FAILED)
-    return 0
-
-
-def make_comparison(store: Store, words: Sequence[str]) -> Comparison:
-    """What `compare`, `compare RUN`, `compare RUN STEP`, `compare STEP` and `compare RUN RUN…` compare."""
-    from mlorch.history import resolve_run, view_run
-    from mlorch.history.compare import compare_instances, compare_runs
-    from mlorch.history.runs import is_run
-
-    def view(name: str) -> RunView:
-        return view_run(store, resolve_run(store, name))
-
-    if not words:
-        words = ["last~1", "last"]
-    if len(words) == 1 and not is_run(store, words[0]):
-        words = ["last", words[0]]
-    if len(words) == 1:
-        return compare_instances(view(words[0]))
-    if len(words) == 2 and not is_run(store, words[1]):
-        return compare_instances(view(words[0]), words[1])
-    return compare_runs([view(word) for word in words])
 
 
 # -------------------------------------------------------------------------------- artifacts

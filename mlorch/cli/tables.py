@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, List, Mapping, Optional, Sequence
 
@@ -14,7 +12,6 @@ from mlorch.report.style import (
     Style,
     bytes_text,
     cells_of,
-    difference_text,
     number_text,
     pad,
     seconds_text,
@@ -23,7 +20,6 @@ from mlorch.report.style import (
 if TYPE_CHECKING:
     from mlorch.history import RunView, StepView
     from mlorch.history.artifacts import Made
-    from mlorch.history.compare import Comparison, Row
     from mlorch.ports import RunInfo
 
 ORDER = ("succeeded", "cached", "failed", "skipped", "blocked", "cancelled")
@@ -199,51 +195,6 @@ def timings_table(view: RunView, style: Style = PLAIN) -> str:
             ]
         )
     return columns(rows, right=(1, 2, 3, 4, 5))
-
-
-# --------------------------------------------------------------------------------------------- compare
-
-
-def compare_text(comparison: Comparison, format_: str, style: Style = PLAIN) -> str:
-    """As `table`, `md` or `csv`; the difference column only where two are compared."""
-    if format_ == "csv":
-        buffer = io.StringIO()
-        csv.writer(buffer, lineterminator="\n").writerows(table_of(comparison, PLAIN, exact=True))
-        return buffer.getvalue()
-    rows = table_of(comparison, style, exact=False)
-    if format_ == "md":
-        escaped = [[cell.replace("\\", "\\\\").replace("|", "\\|") for cell in row] for row in rows]
-        lines = ["| " + " | ".join(row) + " |" for row in escaped]
-        return "\n".join([lines[0], "|" + " --- |" * len(rows[0]), *lines[1:]])
-    return columns(rows, right=range(2, len(rows[0])))
-
-
-def table_of(comparison: Comparison, style: Style, exact: bool) -> List[List[str]]:
-    """The head and a row for each param and metric; `exact` keeps all digits."""
-    pair = len(comparison.columns) == 2
-    head = ["kind", "name", *(style.clean(column.name) for column in comparison.columns)]
-    rows = [head + (["difference"] if pair else [])]
-    for row in comparison.rows:
-        cells = [row.kind, style.clean(row.name)]
-        cells += [style.clean(cell_text(row, value, exact)) for value in row.values]
-        if pair:
-            cells.append("" if row.difference is None else change_text(row, exact))
-        rows.append(cells)
-    return rows
-
-
-def cell_text(row: Row, value: Any, exact: bool) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, float) and exact:
-        return repr(value)
-    return number_text(value) if row.kind == "metric" else value_text(value)
-
-
-def change_text(row: Row, exact: bool) -> str:
-    if exact:
-        return repr(row.difference)
-    return difference_text(row.values[0], row.values[-1])
 
 
 # ------------------------------------------------------------------------------------------- artifacts

@@ -6,7 +6,7 @@ import ast
 import operator
 from collections.abc import Mapping as MappingType
 from functools import lru_cache
-from typing import Any, Callable, Dict, List, Mapping, Type
+from typing import Any, Callable, Dict, List, Mapping, Tuple, Type
 
 from mlorch.errors import ExpressionError, did_you_mean
 from mlorch.expressions.functions import (
@@ -53,17 +53,21 @@ _NOTHING: Mapping[str, Callable[..., Any]] = {}
 
 
 def evaluate(
-    source: str, names: Mapping[str, Any], functions: Mapping[str, Callable[..., Any]] = _NOTHING
+    source: str,
+    names: Mapping[str, Any],
+    functions: Mapping[str, Callable[..., Any]] = _NOTHING,
+    beside: Tuple[str, ...] = (),
 ) -> Value:
     """The value of an expression.
 
     Args:
         names: namespace -> mapping or value; mappings may be lazy: what they raise beside KeyError passes.
         functions: `success failure always env_or`, as far as they are there in this context.
+        beside: names in `names` that are no namespaces of the language.
 
     Raises ExpressionError with a column of `source`.
     """
-    value = _program(source)(Frame(names, functions))
+    value = _program(source, beside)(Frame(names, functions))
     return value if value.__class__ in _SCALARS else finished(value)
 
 
@@ -86,8 +90,8 @@ def _plain(value: Any, left: List[int], depth: int) -> Any:
 
 
 @lru_cache(maxsize=16_384)
-def _program(source: str) -> Program:
-    return _Compiler(source).compile(parse(source))
+def _program(source: str, beside: Tuple[str, ...] = ()) -> Program:
+    return _Compiler(source).compile(parse(source, beside))
 
 
 class _Compiler:

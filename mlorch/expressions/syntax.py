@@ -59,8 +59,10 @@ _COMPARE = (ast.Eq, ast.NotEq, ast.Lt, ast.LtE, ast.Gt, ast.GtE, ast.In, ast.Not
 
 
 @lru_cache(maxsize=16_384)
-def parse(source: str) -> ast.expr:
+def parse(source: str, beside: Tuple[str, ...] = ()) -> ast.expr:
     """The checked syntax tree; `col_offset` and `end_col_offset` are 0-based character columns of `source`.
+
+    `beside` are names that may begin a path here, beside the language's own.
 
     Do not change it: it is shared. Raises ExpressionError with the column where it went wrong.
     """
@@ -72,7 +74,7 @@ def parse(source: str) -> ast.expr:
         raise ExpressionError("this is not an expression", 0, "put brackets around its parts") from None
     except (MemoryError, RecursionError):
         raise _too_deep(0) from None
-    checker = _Checker(source, strings)
+    checker = _Checker(source, strings, (*NAMESPACES, *beside))
     checker.check(tree, 1)
     return tree
 
@@ -105,9 +107,10 @@ def _is_name(tokens: List[Token], index: int) -> bool:
 class _Checker:
     """Walks the tree once: puts back names and strings, shifts columns, refuses what is not whitelisted."""
 
-    def __init__(self, source: str, strings: Dict[int, str]) -> None:
+    def __init__(self, source: str, strings: Dict[int, str], roots: Tuple[str, ...]) -> None:
         self._source = source
         self._strings = strings
+        self._roots = roots
 
     def check(self, node: ast.expr, depth: int) -> None:
         node.col_offset -= 1
@@ -141,7 +144,7 @@ class _Checker:
 
     def _name(self, node: ast.Name) -> None:
         node.id = self._source[node.col_offset : node.end_col_offset]
-        if node.id in NAMESPACES or node.id in WORDS:
+        if node.id in self._roots or node.id in WORDS:
             return
         length = len(node.id)
         if node.id in FUNCTIONS:
@@ -151,11 +154,11 @@ class _Checker:
                 f"call it: `{node.id}(…)`",
                 length,
             )
-        hint = did_you_mean(node.id, sorted(NAMESPACES))
+        hint = did_you_mean(node.id, sorted(self._roots))
         if hint is None and self._source[: node.col_offset].rstrip().endswith("-"):
             hint = 'a key with a dash is written `params["learning-rate"]`'
         hint = hint or "names begin with one of: {}; texts stand in quotes".format(
-            ", ".join(sorted(NAMESPACES))
+            ", ".join(sorted(self._roots))
         )
         raise ExpressionError(f"unknown name `{node.id}`", node.col_offset, hint, length)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from mlorch.errors import UsageError, did_you_mean
@@ -10,6 +10,7 @@ from mlorch.history.detail import RunView, StepView
 from mlorch.model import Value
 
 MISSING = None
+_NO_GOALS: Mapping[str, str] = {}
 
 
 @dataclass(frozen=True)
@@ -26,9 +27,11 @@ class Row:
     """One param, axis or metric over all columns; None where a column has none."""
 
     kind: str
-    """`param`, `axis` or `metric`."""
+    """`param`, `axis`, `metric`, or `count`: of how many instances a column is the mean."""
     name: str
     values: Tuple[Value, ...]
+    goal: str = ""
+    """`max` or `min` where the step says which way a metric is better."""
 
     @property
     def changed(self) -> bool:
@@ -42,11 +45,24 @@ class Row:
         first, last = self.values[0], self.values[-1]
         return last - first if is_number(first) and is_number(last) else None
 
+    @property
+    def best(self) -> Tuple[int, ...]:
+        """The positions of the best values, by the goal; none where there is no choice."""
+        numbers = [value for value in self.values if is_number(value) and value == value]
+        if not self.goal or not any(value != numbers[0] for value in numbers):
+            return ()
+        best = max(numbers) if self.goal == "max" else min(numbers)
+        return tuple(i for i, value in enumerate(self.values) if is_number(value) and value == best)
+
 
 @dataclass(frozen=True)
 class Comparison:
     columns: Tuple[Column, ...]
     rows: Tuple[Row, ...]
+
+    @property
+    def of_instances(self) -> bool:
+        return bool(self.columns) and bool(self.columns[0].instance)
 
 
 def is_number(value: Value) -> bool:
@@ -76,7 +92,20 @@ def compare_runs(views: Sequence[RunView]) -> Comparison:
     columns = tuple(Column(view.info.id, view.info.id) for view in views)
     params = [flatten(_params(view)) for view in views]
     metrics = [_metrics(view) for view in views]
-    return Comparison(columns, tuple(_rows("param", params) + _rows("metric", metrics)))
+    goals: Dict[str, str] = {}
+    for view in views:
+        for step in view.steps:
+            goals.update(
+                {f"{step.instance}.{name}": goal for name, goal in goals_of(view, step.step).items()}
+            )
+    return Comparison(columns, tuple(_rows("param", params) + _rows("metric", metrics, goals)))
+
+
+def goals_of(view: RunView, step: str) -> Mapping[str, str]:
+    """Metric -> `max` or `min`, as the step said when the run began."""
+    goals = view.info.meta.get("goals")
+    found = goals.get(step) if isinstance(goals, Mapping) else None
+    return {str(name): str(goal) for name, goal in found.items()} if isinstance(found, Mapping) else {}
 
 
 def _params(view: RunView) -> Mapping[str, Value]:
@@ -92,7 +121,10 @@ def _metrics(view: RunView) -> Dict[str, Value]:
 
 
 def compare_instances(view: RunView, step: Optional[str] = None) -> Comparison:
-    """The instances of a run (of one step, if named) that have axes, as columns: axes, params and metrics."""
+    """The instances of a run (of one step, if named) that have axes, as columns: axes, params and metrics.
+
+    The best first, by the first goal that their steps name.
+    """
     steps = [item for item in (view.step(step) if step else view.steps) if step or "@" in item.instance]
     if not steps:
         names = sorted({item.step for item in view.steps})
@@ -102,97 +134,40 @@ def compare_instances(view: RunView, step: Optional[str] = None) -> Comparison:
     columns = tuple(Column(item.instance, view.info.id, item.instance) for item in steps)
     rows = _rows("axis", [flatten(_axes(item)) for item in steps])
     rows += _rows("param", [flatten(item.params) for item in steps])
-    rows += _rows("metric", [flatten(item.metrics) for item in steps])
-    return Comparison(columns, tuple(rows))
+    rows += _rows("metric", [flatten(item.metrics) for item in steps], _common_goals(view, steps))
+    return best_first(Comparison(columns, tuple(rows)))
+
+
+def _common_goals(view: RunView, steps: Sequence[StepView]) -> Dict[str, str]:
+    """The goals of all these steps, without a metric that is to grow in one and to fall in another."""
+    goals: Dict[str, str] = {}
+    torn = set()
+    for step in dict.fromkeys(item.step for item in steps):
+        for name, goal in goals_of(view, step).items():
+            if goals.setdefault(name, goal) != goal:
+                torn.add(name)
+    return {name: goal for name, goal in goals.items() if name not in torn}
 
 
 def _axes(step: StepView) -> Mapping[str, Value]:
     return step.axes or ({"instance": step.instance.split("@", 1)[1]} if "@" in step.instance else {})
 
 
-def _rows(kind: str, columns: Sequence[Mapping[str, Value]]) -> List[Row]:
-    names: Dict[str, None] = {}
+def _rows(
+    kind: str, columns: Sequence[Mapping[str, Value]], goals: Mapping[str, str] = _NO_GOALS
+) -> List[Row]:
+    """A row for each name, those with a goal first, in the order of the goals."""
+    names: Dict[str, None] = {name: None for name in goals if any(name in column for column in columns)}
     for column in columns:
         names.update(dict.fromkeys(column))
-    return [Row(kind, name, tuple(column.get(name, MISSING) for column in columns)) for name in names]
-
-
-# -------------------------------------------------------------------------------- views on a comparison
+    return [
+        Row(kind, name, tuple(column.get(name, MISSING) for column in columns), goals.get(name, ""))
+        for name in names
+    ]
 
 
 def only_changed(comparison: Comparison) -> Comparison:
     return Comparison(comparison.columns, tuple(row for row in comparison.rows if row.changed))
-
-
-def sort_columns(comparison: Comparison, by: str) -> Comparison:
-    """Columns ordered by a row, ascending (`-` before its name: descending), those without a value last."""
-    reverse = by.startswith("-")
-    row = find_row(comparison, by.lstrip("-"), "--sort-by")
-
-    def rank(position: int) -> Tuple[int, Any]:
-        value = row.values[position]
-        if is_number(value) and value == value:
-            return (0, -value if reverse else value)
-        return (2, "") if value is None else (1, str(value))
-
-    order = sorted(range(len(comparison.columns)), key=rank)
-    return reorder(comparison, order)
-
-
-def reorder(comparison: Comparison, order: Sequence[int]) -> Comparison:
-    rows = tuple(Row(row.kind, row.name, tuple(row.values[i] for i in order)) for row in comparison.rows)
-    return Comparison(tuple(comparison.columns[i] for i in order), rows)
-
-
-def over_axis(comparison: Comparison, axis: str) -> Comparison:
-    """Instances that differ in this axis only become one column: numbers as means (`auc`) with `auc.sd`.
-
-    Raises UsageError for an axis that they do not have.
-    """
-    axes = [row for row in comparison.rows if row.kind == "axis"]
-    names = [row.name for row in axes]
-    if axis not in names:
-        hint = did_you_mean(axis, names) or (
-            "axes: " + ", ".join(names) if names else "name one run with a matrix"
-        )
-        raise UsageError(f"--over: there is no axis `{axis}`", hint)
-    rest = [row for row in axes if row.name != axis]
-    groups: Dict[Tuple[str, ...], List[int]] = {}
-    for position in range(len(comparison.columns)):
-        step = comparison.columns[position].instance.split("@", 1)[0]
-        groups.setdefault((step, *(repr(row.values[position]) for row in rest)), []).append(position)
-    members = list(groups.values())
-    columns = tuple(_group_column(comparison, rest, group) for group in members)
-    rows: List[Row] = []
-    for row in comparison.rows:
-        if row.kind != "axis" or row.name != axis:
-            rows += _pooled(row, members)
-    return Comparison(columns, tuple(rows))
-
-
-def _group_column(comparison: Comparison, rest: Sequence[Row], group: Sequence[int]) -> Column:
-    first = comparison.columns[group[0]]
-    label = ",".join(str(row.values[group[0]]) for row in rest)
-    step = first.instance.split("@", 1)[0]
-    return Column(f"{step}@{label}" if label else step, first.run, step)
-
-
-def _pooled(row: Row, groups: Sequence[Sequence[int]]) -> List[Row]:
-    picked = [[row.values[i] for i in group] for group in groups]
-    if row.kind != "metric" or not all(is_number(value) for values in picked for value in values):
-        same_all = [values[0] if all(same(v, values[0]) for v in values) else MISSING for values in picked]
-        return [Row(row.kind, row.name, tuple(same_all))]
-    means = [sum(values) / len(values) for values in picked]
-    spreads = [_deviation(values, mean) for values, mean in zip(picked, means)]
-    return [Row(row.kind, row.name, tuple(means)), Row(row.kind, f"{row.name}.sd", tuple(spreads))]
-
-
-def _deviation(values: Sequence[float], mean: float) -> float:
-    """Of a sample; 0 for a single value."""
-    if len(values) < 2:
-        return 0.0
-    squares = sum((value - mean) ** 2 for value in values)
-    return float((squares / (len(values) - 1)) ** 0.5)
 
 
 def find_row(comparison: Comparison, name: str, option: str) -> Row:
@@ -207,3 +182,30 @@ def find_row(comparison: Comparison, name: str, option: str) -> Row:
     if near:
         raise UsageError(f"{option}: `{name}` means several", "one of " + ", ".join(row.name for row in near))
     raise UsageError(f"{option}: there is no param or metric `{name}`", did_you_mean(name, names) or "")
+
+
+# --------------------------------------------------------------------------------------------- orders
+
+
+def sort_columns(comparison: Comparison, by: str) -> Comparison:
+    """Columns ordered by a row, ascending (`-` before its name: descending), those without a value last."""
+    row = find_row(comparison, by.lstrip("-"), "--sort-by")
+    return _sorted(comparison, row, descending=by.startswith("-"))
+
+
+def best_first(comparison: Comparison) -> Comparison:
+    """Columns ordered by the first metric that has a goal; as they are where none has."""
+    row = next((row for row in comparison.rows if row.goal), None)
+    return comparison if row is None else _sorted(comparison, row, descending=row.goal == "max")
+
+
+def _sorted(comparison: Comparison, row: Row, descending: bool) -> Comparison:
+    def rank(position: int) -> Tuple[int, Any]:
+        value = row.values[position]
+        if is_number(value) and value == value:
+            return (0, -value if descending else value)
+        return (2, "") if value is None else (1, str(value))
+
+    order = sorted(range(len(comparison.columns)), key=rank)
+    rows = tuple(replace(row, values=tuple(row.values[i] for i in order)) for row in comparison.rows)
+    return Comparison(tuple(comparison.columns[i] for i in order), rows)

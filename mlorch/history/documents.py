@@ -84,6 +84,8 @@ def compare_document(comparison: Comparison, condition: Optional[str], failed: O
                 "values": list(row.values),
                 "changed": row.changed,
                 "difference": row.difference,
+                "goal": row.goal or None,
+                "best": list(row.best),
             }
             for row in comparison.rows
         ],

@@ -1,7 +1,7 @@
 """`compare --fail-if`: a condition on metrics and params, in the language of `${{ }}`.
 
-`metrics`, `params` and `matrix` are those of a column; `with.metrics` and `with.params` are those of the
-first one, which it is compared with: `metrics.train.auc < with.metrics.train.auc - 0.01`. The last part of a
+`metrics`, `params` and `matrix` are those of a column; `baseline.metrics` and `baseline.params` are those of the
+first one, which it is compared with: `metrics.train.auc < baseline.metrics.train.auc - 0.01`. The last part of a
 name will do where only one metric is called so: `metrics.auc < 0.9`.
 """
 
@@ -14,6 +14,7 @@ from mlorch.expressions import evaluate
 from mlorch.history.compare import Comparison
 from mlorch.model import Value
 
+BASELINE = "baseline"
 NAMESPACES = {"metric": "metrics", "param": "params", "axis": "matrix"}
 
 
@@ -26,7 +27,9 @@ def holds(source: str, comparison: Comparison) -> bool:
     of_runs = len(spaces) > 1 and not comparison.columns[0].instance
     asked = spaces[1:] if of_runs else spaces
     try:
-        return any(bool(evaluate(source, {**space, "with": spaces[0]})) for space in asked)
+        return any(
+            bool(evaluate(source, {**space, BASELINE: spaces[0]}, beside=(BASELINE,))) for space in asked
+        )
     except ExpressionError as error:
         raise UsageError(
             f"--fail-if: {error.message}", error.hint or "for instance metrics.auc < 0.9"
@@ -37,7 +40,8 @@ def namespaces(comparison: Comparison, position: int) -> Dict[str, Any]:
     """Values of one column by namespace: by whole name, nested by its dots, and by its last part."""
     flat: Dict[str, Dict[str, Value]] = {name: {} for name in NAMESPACES.values()}
     for row in comparison.rows:
-        flat[NAMESPACES[row.kind]][row.name] = row.values[position]
+        if row.kind in NAMESPACES:
+            flat[NAMESPACES[row.kind]][row.name] = row.values[position]
     return {name: names_of(values) for name, values in flat.items()}
 
 

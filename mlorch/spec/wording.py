@@ -20,7 +20,6 @@ RESERVED: FrozenSet[str] = frozenset(
     (
         "approval",
         "environment",
-        "goal",
         "model",
         "on_recovery",
         "partitions",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from mlorch.cli.compare import Format, compare_text
 from mlorch.errors import UsageError
 from mlorch.history.compare import (
     compare_instances,
@@ -11,19 +12,21 @@ from mlorch.history.compare import (
     find_row,
     flatten,
     only_changed,
-    over_axis,
     same,
     sort_columns,
 )
 from mlorch.history.detail import RunView, StepView
 from mlorch.history.fail_if import holds
+from mlorch.history.folding import over_axis
 from mlorch.ports import RunInfo
+from mlorch.report.style import PLAIN, Style
 
 NAN = float("nan")
 
 
-def view(name: str, *steps: StepView, **params) -> RunView:
-    return RunView(RunInfo(name, "mlorch.yaml", "demo", 0.0, 1.0, "succeeded", {}, {"params": params}), steps)
+def view(name: str, *steps: StepView, goals=None, **params) -> RunView:
+    meta = {"params": params, "goals": goals or {}}
+    return RunView(RunInfo(name, "mlorch.yaml", "demo", 0.0, 1.0, "succeeded", {}, meta), steps)
 
 
 def step(instance: str, axes=None, **metrics) -> StepView:
@@ -127,9 +130,9 @@ def test_names_of_rows():
     [
         ("metrics.auc < 0.76", True),
         ("metrics.train.auc < 0.7", False),
-        ("metrics.auc < with.metrics.auc - 0.01", True),
-        ("metrics.auc < with.metrics.auc - 0.1", False),
-        ("params.depth != with.params.depth", True),
+        ("metrics.auc < baseline.metrics.auc - 0.01", True),
+        ("metrics.auc < baseline.metrics.auc - 0.1", False),
+        ("params.depth != baseline.params.depth", True),
         ('metrics["train.auc"] == 0.75', True),
     ],
 )
@@ -149,3 +152,87 @@ def test_a_condition_on_instances_asks_all_of_them():
 def test_a_condition_that_can_not_be_told_is_a_usage_error(source):
     with pytest.raises(UsageError, match="--fail-if"):
         holds(source, compare_runs([OLD, NEW]))
+
+
+# ------------------------------------------------------------------------------------------------------------- goals
+
+GOALS = {"fit": {"auc": "max", "loss": "min"}}
+LEADERS = view(
+    "ddd",
+    *(
+        step(
+            f"fit@{depth}-{fold}",
+            {"depth": depth, "fold": fold},
+            depth=depth,
+            loss=1 / (depth + fold),
+            auc=depth / 10 + fold / 100,
+        )
+        for depth in (3, 6)
+        for fold in (0, 1)
+    ),
+    step("fit@9-0", {"depth": 9, "fold": 0}, depth=9, auc=0.4, loss=NAN),
+    StepView("fit@9-1", "fit", "failed", axes={"depth": 9, "fold": 1}),
+    goals=GOALS,
+)
+
+
+def test_instances_stand_best_first_and_the_best_of_each_goal_is_known():
+    comparison = compare_instances(LEADERS)
+    names = [column.name for column in comparison.columns]
+    assert names == ["fit@6-1", "fit@6-0", "fit@9-0", "fit@3-1", "fit@3-0", "fit@9-1"]
+    found = {row.name: row for row in comparison.rows if row.kind == "metric"}
+    assert list(found) == ["auc", "loss", "depth"], "in the order of the goals"
+    assert (found["auc"].goal, found["auc"].best) == ("max", (0,))
+    assert (found["loss"].goal, found["loss"].best) == ("min", (0,)), "NaN is never the best"
+
+
+def test_folds_say_of_how_many_they_are_the_mean():
+    comparison = over_axis(compare_instances(LEADERS), "fold")
+    found = rows(comparison)
+    assert [column.name for column in comparison.columns] == ["fit@6", "fit@9", "fit@3"]
+    assert found[("count", "n")] == (2, 1, 2), "the one that failed has no metrics"
+    assert found[("metric", "auc")] == (pytest.approx(0.605), 0.4, pytest.approx(0.305))
+    assert found[("metric", "auc.sd")] == (
+        pytest.approx(0.00707, abs=1e-5),
+        0.0,
+        pytest.approx(0.00707, abs=1e-5),
+    )
+
+
+def test_the_best_is_bold_or_has_a_star():
+    comparison = over_axis(compare_instances(LEADERS), "fold")
+    assert compare_text(comparison, Format.table, Style(unicode=False)).splitlines() == [
+        "instance  depth  n                 auc                loss",
+        "fit@6         6  2  0.6050 +/- 0.0071*  0.1548 +/- 0.0168*",
+        "fit@9         9  1  0.4000 +/- 0.0000         nan +/- nan",
+        "fit@3         3  2  0.3050 +/- 0.0071   0.2917 +/- 0.0589",
+    ]
+    assert "\x1b[1m0.6050 ± 0.0071\x1b[0m" in compare_text(comparison, Format.table, Style(color=True))
+    assert "| **0.6050 ± 0.0071** |" in compare_text(comparison, Format.md, PLAIN)
+    assert (
+        compare_text(comparison, Format.csv, PLAIN).splitlines()[0]
+        == "instance,depth,n,auc,auc.sd,loss,loss.sd,depth,depth.sd"
+    )
+
+
+def test_a_difference_says_whether_it_is_better():
+    old = view("aaa", step("train", auc=0.8, loss=0.5, n=1), goals={"train": {"auc": "max", "loss": "min"}})
+    new = view("bbb", step("train", auc=0.7, loss=0.4, n=2), goals={"train": {"auc": "max", "loss": "min"}})
+    lines = compare_text(compare_runs([old, new]), Format.table, PLAIN).splitlines()
+    assert [line.split()[-2:] for line in lines[1:3]] == [["-0.1000", "worse"], ["-0.1000", "better"]]
+    assert lines[3].endswith("+1")
+
+
+def test_steps_that_disagree_on_a_goal_have_none():
+    torn = view(
+        "eee",
+        step("a@1", {"n": 1}, x=1),
+        step("b@1", {"n": 1}, x=2),
+        goals={"a": {"x": "max"}, "b": {"x": "min"}},
+    )
+    assert all(not row.goal for row in compare_instances(torn).rows)
+
+
+def test_hostile_names_stay_cells():
+    comparison = compare_runs([view("aaa", step("t", **{"a|b": 1})), view("bbb", step("t", **{"a|b": 2}))])
+    assert "a\\|b" in compare_text(comparison, Format.md, PLAIN)

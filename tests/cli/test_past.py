@@ -110,7 +110,7 @@ def test_compare(ran):
     assert "limit" not in ran("compare", "--only-changed").stdout
     assert ran("compare", "--format", "csv").stdout.startswith("kind,name,")
     assert "| --- |" in ran("compare", "--format", "md").stdout
-    held = ran.json("compare", "--fail-if", "metrics.pick.auc > with.metrics.pick.auc", code=1)
+    held = ran.json("compare", "--fail-if", "metrics.pick.auc > baseline.metrics.pick.auc", code=1)
     assert held["failed"] is True
     assert ran.json("compare", "--fail-if", "metrics.pick.auc < 1")["failed"] is False
     instances = ran.json("compare", "last", "fit", "--sort-by", "-auc")
