@@ -2,6 +2,7 @@
 
 PYTHON ?=
 PYTEST_ARGS ?=
+BENCH_ARGS ?=
 # one worker per core; a worker takes over tests that another has not begun
 WORKERS ?= -n auto --dist worksteal
 # of ten edits each, for `make soak`
@@ -10,7 +11,8 @@ SCENARIOS ?= 2000
 FAULTS ?=
 BIN := .venv/bin
 
-.PHONY: help demo demo-flights test test-all soak faults check format clean setup-examples setup-test setup-lint
+.PHONY: help demo demo-flights test test-all soak faults check bench bench-quick format clean
+.PHONY: setup-examples setup-test setup-lint
 
 help:                ## Show this list
 	@awk -F ' *## ' '/^[a-z-]+:.*##/ { split($$1, name, ":"); printf "  make %-14s %s\n", name[1], $$2 }' Makefile
@@ -44,12 +46,18 @@ check: setup-test setup-lint   ## What a change has to pass: lint, format, types
 	$(BIN)/coverage combine -q
 	$(BIN)/coverage report --fail-under=90
 
+bench: setup-examples          ## Time mlorch beside its peers (25 minutes); writes docs/benchmarks.md
+	@$(BIN)/python -m benchmarks run $(BENCH_ARGS)
+
+bench-quick: setup-examples    ## Time this tree beside the commit before it (3 minutes at most)
+	@$(BIN)/python -m benchmarks quick $(BENCH_ARGS)
+
 format: setup-lint             ## Rewrite the sources in the project's format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
 clean:                         ## Remove what the pipelines and the tools made, but not .venv
-	rm -rf build dist htmlcov .mypy_cache .ruff_cache .pytest_cache .hypothesis .mlorch
+	rm -rf .bench build dist htmlcov .mypy_cache .ruff_cache .pytest_cache .hypothesis .mlorch
 	rm -f .coverage .coverage.*
 
 setup-examples:

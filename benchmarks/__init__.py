@@ -1,0 +1,1 @@
+"""What mlorch takes beside others on the same generated work: `make bench`."""

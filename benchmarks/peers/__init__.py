@@ -1,0 +1,21 @@
+"""The tools of the comparison, in the order of the tables."""
+
+from __future__ import annotations
+
+from benchmarks.peers import doit, dvc, floor, luigi, make, mlorch, ninja, redun, snakemake
+from benchmarks.peers.tool import Tool
+
+TOOLS: tuple[Tool, ...] = (
+    mlorch.TOOL,
+    mlorch.BASH,
+    floor.TOOL,
+    floor.BASH,
+    ninja.TOOL,
+    make.TOOL,
+    doit.TOOL,
+    luigi.TOOL,
+    snakemake.TOOL,
+    redun.TOOL,
+    dvc.TOOL,
+)
+BY_NAME = {tool.name: tool for tool in TOOLS}

@@ -1,0 +1,42 @@
+"""What a person waits for: `--version`, `--help`, and looking at a pipeline of eight steps."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmarks.check import prepare
+from benchmarks.measure import Failed, measure
+from benchmarks.work import layered
+
+if TYPE_CHECKING:
+    from benchmarks.cases import Bench
+
+CASE = "startup"
+ROUNDS = 9
+BARE = "bare interpreter"
+VERBS = ("--version", "--help", "validate", "plan", "graph", "run")
+
+
+def run(bench: Bench, top: Path) -> None:
+    """Raises Failed."""
+    mlorch = bench.tool("mlorch")
+    if mlorch is None:
+        return
+    work = layered(80)
+    work = type(work)("eight", work.steps[:8], work.sources)
+    folder = top / "eight"
+    folder.mkdir()
+    prepare(mlorch, work, folder, top)
+    env = mlorch.env(top)
+    measure(mlorch.command(["run"]), folder, env)
+    python = str(mlorch.folder / "python")
+    for _ in range(ROUNDS):
+        bench.results.row(CASE, 8, "python", BARE).add(measure([python, "-I", "-c", "pass"], folder, env))
+        for verb in VERBS:
+            try:
+                sample = measure(mlorch.command([verb]), folder, env, bench.limits.allowed())
+            except Failed as error:
+                bench.results.fail(CASE, 8, "mlorch", f"{verb}: {error}")
+                continue
+            bench.results.row(CASE, 8, "mlorch", verb).add(sample)
