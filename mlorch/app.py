@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from typing import Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from mlorch import spec
+from mlorch.causes import Causes, touched
 from mlorch.errors import ExitCode, MlorchError, SpecError, UsageError, did_you_mean
 from mlorch.execute import execute
 from mlorch.model import (
-    Decision,
+    Explanation,
     Pipeline,
     Plan,
     Problem,
@@ -51,13 +52,6 @@ class Request:
     @property
     def choice(self) -> Choice:
         return Choice(self.selectors, self.only, self.force, self.force_steps)
-
-
-@dataclass(frozen=True)
-class WhyAnswer:
-    decision: Decision
-    previous: Optional[Record]
-    """What the decision is compared with."""
 
 
 @dataclass(frozen=True)
@@ -284,19 +278,23 @@ def run(request: Request, listeners: Sequence[Listener] = ()) -> RunSummary:
     return summary
 
 
-def why(request: Request, step: str, against: Optional[str] = None) -> List[WhyAnswer]:
+def why(request: Request, step: str, against: Optional[str] = None) -> List[Explanation]:
     """Why the instances of a step would run or not. `against` compares with what a run recorded. Raises UsageError."""
     session = session_of(request)
     choice = Choice((step,), request.only, request.force, request.force_steps)
     dry = _dry_run(session, choice)
     targets = set(_targeted(session, dry, step))
+    by_name = {decision.instance.name: decision for decision in dry.decisions}
+    causes = Causes(by_name, dry.frontier.upstream_instances, session.store)
     answers = []
     for decision in dry.decisions:
         if decision.instance.name in targets:
             previous = decision.record
             if against is not None:
                 previous = _record_in(session, against, decision.instance.name)
-            answers.append(WhyAnswer(decision, previous))
+            behind = causes.of(decision.instance.name, previous)
+            newer = touched(decision, session.pipeline.root) if previous is decision.record else ()
+            answers.append(Explanation(decision, previous, behind, newer))
     return answers
 
 

@@ -524,6 +524,34 @@ class Decision:
 
 
 @dataclass(frozen=True)
+class Cause:
+    """What lies behind a decision that upstream instances brought about."""
+
+    instance: str
+    """The instance upstream where it began."""
+    step: str
+    reasons: Tuple[Reason, ...]
+    """Its own."""
+    path: Tuple[str, ...]
+    """Instances from there to the one that was asked about, both included."""
+    run: str = ""
+    """The run in which it was executed; empty where it has yet to be."""
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Why an instance would run or not."""
+
+    decision: Decision
+    previous: Optional[Record]
+    """What the decision is compared with."""
+    causes: Tuple[Cause, ...] = ()
+    """What began it, further up."""
+    touched: Tuple[str, ...] = ()
+    """Files that were written since, with the same content."""
+
+
+@dataclass(frozen=True)
 class Record:
     """A trace: this key gave these outputs. Immutable, stored as versioned JSON; the newest that holds wins."""
 

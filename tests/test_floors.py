@@ -33,7 +33,7 @@ FLOORS: Dict[str, float] = {
     "cli": 6,
     "__main__": 7,
 }
-SAME_ROOM = {"session": "app", "execute": "app", "claims": "app"}
+SAME_ROOM = {"session": "app", "execute": "app", "claims": "app", "causes": "app"}
 """Modules that are parts of the room of another module."""
 WITHIN_A_FLOOR = {("errors", "model")}
 """The errors of a pipeline file carry the frozen types of its problems."""

@@ -207,7 +207,7 @@ def why(
     request = make_request(options, words, param, params_file)
     answers = app.why(request, steps[0], against)
     if options.json:
-        print_document(why_document((answer.decision, answer.previous) for answer in answers))
+        print_document(why_document(answers))
     else:
         pipeline, _ = app.load_only(request)
         style = style_for(sys.stdout, options)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Callable, Iterator, List, Optional, Sequence, 
 from mlorch.cli.common import Options, document_text
 from mlorch.cli.complete import project_root
 from mlorch.errors import EnvironmentFault, MlorchError
-from mlorch.model import Pipeline, Problem, RunSummary, Settings, SourceFile
+from mlorch.model import Explanation, Pipeline, Problem, RunSummary, Settings, SourceFile
 from mlorch.report import frames
 from mlorch.report.lines import JsonLinesListener, LineListener
 from mlorch.report.logs import FileLogs
@@ -21,7 +21,7 @@ from mlorch.report.why import Context, render_why
 from mlorch.settings import read_settings
 
 if TYPE_CHECKING:
-    from mlorch.app import GraphAnswer, WhyAnswer
+    from mlorch.app import GraphAnswer
     from mlorch.ports import Listener
 
 
@@ -115,7 +115,7 @@ def summary_text(summary: RunSummary, stream: TextIO, options: Options, told: Se
 
 
 def why_text(
-    answers: Sequence[WhyAnswer], pipeline: Pipeline, stored: Callable[[str], Optional[str]], style: Style
+    answers: Sequence[Explanation], pipeline: Pipeline, stored: Callable[[str], Optional[str]], style: Style
 ) -> str:
     """One block per instance. `stored` gives the text of a source by digest."""
 
@@ -128,7 +128,13 @@ def why_text(
 
     blocks = []
     for answer in answers:
-        context = Context(previous=answer.previous, places=pipeline.param_places, current=current)
+        context = Context(
+            previous=answer.previous,
+            places=pipeline.param_places,
+            current=current,
+            causes=answer.causes,
+            touched=answer.touched,
+        )
         blocks.append(render_why(answer.decision, stored, style, context))
     return "\n".join(blocks)
 

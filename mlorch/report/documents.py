@@ -11,12 +11,12 @@ from mlorch.model import (
     UNKNOWN,
     Artifact,
     Decision,
+    Explanation,
     Manifest,
     Outcome,
     Plan,
     Problem,
     Reason,
-    Record,
     RunSummary,
 )
 from mlorch.report.frames import to_json
@@ -121,12 +121,13 @@ Part = Tuple[str, str, str, Any, Any]
 """Kind, name, state (`same changed added removed unknown`), old value, new value."""
 
 
-def why_document(answers: Iterable[Tuple[Decision, Optional[Record]]]) -> Document:
+def why_document(answers: Iterable[Explanation]) -> Document:
     """`mlorch.why/1` of decisions, each with the record that it is compared with."""
-    return {"schema": "mlorch.why/1", "instances": [_why(decision, record) for decision, record in answers]}
+    return {"schema": "mlorch.why/1", "instances": [_why(answer) for answer in answers]}
 
 
-def _why(decision: Decision, record: Optional[Record]) -> Document:
+def _why(answer: Explanation) -> Document:
+    decision, record = answer.decision, answer.previous
     now = decision.invocation.manifest if decision.invocation is not None else None
     parts = key_parts(record.manifest if record is not None else None, now)
     return {
@@ -146,6 +147,17 @@ def _why(decision: Decision, record: Optional[Record]) -> Document:
             {"kind": kind, "name": name, "state": state, "old": plain(old), "new": plain(new)}
             for kind, name, state, old, new in parts
         ],
+        "causes": [
+            {
+                "instance": cause.instance,
+                "step": cause.step,
+                "run": cause.run or None,
+                "reasons": [reason_document(reason) for reason in cause.reasons],
+                "path": list(cause.path),
+            }
+            for cause in answer.causes
+        ],
+        "touched": list(answer.touched),
     }
 
 

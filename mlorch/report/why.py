@@ -6,13 +6,13 @@ import difflib
 import sys
 import time
 from dataclasses import dataclass, field
-from typing import Any, Callable, List, Mapping, Optional
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 
-from mlorch.model import UNKNOWN, Decision, Digest, Place, Record
+from mlorch.model import UNKNOWN, Cause, Decision, Digest, Place, Record
 from mlorch.report.documents import Part, key_parts
 from mlorch.report.failures import is_override
 from mlorch.report.plans import shown_action
-from mlorch.report.reasons import sentence, value_text
+from mlorch.report.reasons import sentence, sentences, value_text
 from mlorch.report.reproduced import reproduced_sentence
 from mlorch.report.style import PLAIN, Style, age_text, cells_of, pad
 
@@ -24,6 +24,7 @@ NAME_CELLS = 18
 LONGEST_NAME = 30
 DIFF_LINES = 60
 SHOWN_SAME = 8
+MOST_CAUSES = 4
 DIGEST_PREFIX = "blake3:"
 
 VERBS = {
@@ -49,6 +50,10 @@ class Context:
     """The text of a project file as it is now."""
     now: Optional[float] = None
     """Seconds since the epoch; None is the clock's."""
+    causes: Sequence[Cause] = ()
+    """What began it, further up."""
+    touched: Sequence[str] = ()
+    """Files that were written since, with the same content."""
 
 
 def render_why(
@@ -72,6 +77,8 @@ def render_why(
         if part[0] == "code":
             lines += _diff(part, record, texts, style, context)
     lines += _other_reasons(decision, style)
+    lines += _touched(context, style)
+    lines += _causes(context, style)
     lines += _about_record(record, style)
     return "\n".join(lines) + "\n"
 
@@ -137,11 +144,7 @@ def _part_lines(part: Part, width: int, style: Style, context: Context) -> List[
     elif state == "removed":
         text = f"removed: {before}"
     elif state == "unknown":
-        text = (
-            f"{before} -> (decided by an upstream step)"
-            if old is not None
-            else "(decided by an upstream step)"
-        )
+        text = "what an upstream step will make"
     else:
         text = f"{before} -> {after}"
     return [(head + text + where).rstrip()]
@@ -230,11 +233,25 @@ def _diff(part: Part, record: Record, texts: Optional[Texts], style: Style, cont
     if old is None or new is None or old == new:
         return []
     name = style.clean(path)
-    diff = list(difflib.unified_diff(old.splitlines(), new.splitlines(), name, name, lineterm="", n=2))
+    before, after = (list(map(_Line, text.splitlines())) for text in (old, new))
+    diff = list(difflib.unified_diff(before, after, name, name, lineterm="", n=2))
     lines = ["      " + _diff_line(text, style) for text in diff[:DIFF_LINES]]
     if len(diff) > DIFF_LINES:
         lines.append(f"      and {len(diff) - DIFF_LINES} more lines of difference")
     return lines
+
+
+class _Line(str):
+    """A line of code, equal to others that differ in nothing but space within and after: so is the key."""
+
+    def _key(self) -> Tuple[int, str]:
+        return len(self) - len(self.lstrip()), " ".join(self.split())
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Line) and self._key() == other._key()
+
+    def __hash__(self) -> int:
+        return hash(self._key())
 
 
 def _diff_line(text: str, style: Style) -> str:
@@ -249,6 +266,43 @@ def _about_record(record: Record, style: Style) -> List[str]:
         return []
     glyph = style.glyph("cached" if record.reproduced.get("verdict") == "deterministic" else "differs")
     return [f"  {glyph} {pad('reproduced', KIND_CELLS)}{style.own(reproduced_sentence(record.reproduced))}"]
+
+
+def _touched(context: Context, style: Style) -> List[str]:
+    """That a file is newer says nothing: its content counts."""
+    names = [style.clean(path) for path in context.touched[:SHOWN_SAME]]
+    more = len(context.touched) - len(names)
+    if not names:
+        return []
+    told = ", ".join(names) + (f" and {more} more" if more else "")
+    what = "content is the same" if len(context.touched) == 1 else "contents are the same"
+    return [f"  {style.glyph('cached')} {pad('saved since', KIND_CELLS)}{told}: the {what}"]
+
+
+def _causes(context: Context, style: Style) -> List[str]:
+    """`first cause  score (6 instances): code changed: fit.py`, and the path from there."""
+    groups: Dict[Tuple[str, str, str], List[Cause]] = {}
+    for cause in context.causes:
+        groups.setdefault((cause.step, cause.run, sentences(cause.reasons)), []).append(cause)
+    lines: List[str] = []
+    for number, ((step, run, told), causes) in enumerate(groups.items()):
+        if number == MOST_CAUSES:
+            lines.append(f"  and {len(groups) - number} more causes")
+            break
+        who = style.clean(causes[0].instance) if len(causes) == 1 else f"{step} ({len(causes)} instances)"
+        ran = f", in run {run}" if run else ""
+        lines.append(
+            f"  {pad('first cause' if not number else 'and', KIND_CELLS + 2)}{who}: {style.own(told)}{ran}"
+        )
+        if len(causes[0].path) > 1:
+            way = causes[0].path if len(causes) == 1 else _steps(causes[0].path)
+            arrow = f" {style.glyph('arrow')} "
+            lines.append(" " * (KIND_CELLS + 4) + arrow.join(style.clean(name) for name in way))
+    return lines
+
+
+def _steps(path: Sequence[str]) -> Sequence[str]:
+    return [name.split("@", 1)[0] for name in path]
 
 
 def _other_reasons(decision: Decision, style: Style) -> List[str]:

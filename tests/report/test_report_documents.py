@@ -20,7 +20,7 @@ from report_fakes import (
     make_summary,
 )
 
-from mlorch.model import UNKNOWN, Manifest, Reason, Row
+from mlorch.model import UNKNOWN, Cause, Explanation, Manifest, Reason, Row
 from mlorch.report.documents import (
     key_parts,
     plan_document,
@@ -58,7 +58,12 @@ def why_example() -> Dict[str, Any]:
     rows = [Row("param", "window", 7), Row("code", "a.py", digest_of("1")), Row("input", "x", UNKNOWN)]
     record = make_record("a", rows=[Row("param", "window", 14), Row("env", "A", "b")])
     first = make_decision("a", "run", rows=rows)
-    return why_document([(first, record), (make_decision("b@1", "run"), None)])
+    cause = Cause("x@1", "x", (Reason("param", "window", 7, 14),), ("x@1", "a"), "51b20c")
+    answers = [
+        Explanation(first, record, (cause,)),
+        Explanation(make_decision("b@1", "run"), None, (), ("b.py",)),
+    ]
+    return why_document(answers)
 
 
 def validate_example() -> Dict[str, Any]:
