@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import resource
 import subprocess
 import sys
 
@@ -22,14 +21,6 @@ HEAVY = (
     "asyncio",
     "importlib.metadata",
 )
-
-
-def cpu_seconds(arguments) -> float:
-    """Processor time of one process that starts and ends."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    subprocess.run(arguments, check=True, stdout=subprocess.DEVNULL)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["plan", "-h"], ["runs", "--help"]])
@@ -52,18 +43,6 @@ def test_no_module_of_ours_imports_click():
             with open(os.path.join(folder, name), encoding="utf-8") as file:
                 text = file.read()
             assert "import click" not in text and "from click" not in text, name
-
-
-@pytest.mark.parametrize("arguments", [["--version"], ["--help"]])
-def test_starts_within_a_tenth_of_a_second(arguments):
-    """Of processor time, beyond a bare interpreter; on a busy machine within twice what typer's import
-    takes there, which is about as much."""
-    for _ in range(10):
-        bare = cpu_seconds([sys.executable, "-c", "pass"])
-        typer = cpu_seconds([sys.executable, "-c", "import typer"]) - bare
-        if cpu_seconds([sys.executable, "-m", "mlorch", *arguments]) - bare <= max(0.1, 2 * typer):
-            return
-    pytest.fail(f"ten starts of {arguments} took longer")
 
 
 def test_version(cli):
