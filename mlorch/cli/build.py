@@ -36,6 +36,7 @@ VERBS: Dict[str, Verb] = {
     "runs": Verb("history", "runs"),
     "show": Verb("history", "show"),
     "compare": Verb("compare", "compare"),
+    "report": Verb("report", "report"),
     "artifacts": Verb("history", "artifacts"),
     "get": Verb("history", "get"),
     "reproduce": Verb("reproduce", "reproduce"),

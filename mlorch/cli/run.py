@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from enum import Enum
 from types import FrameType
-from typing import List, Optional
+from typing import TYPE_CHECKING, List, Optional
 
 import typer
 
-from mlorch.cli.common import Options, at_least, print_document, print_text
+from mlorch.cli.common import Options, at_least, print_document, print_text, say
 from mlorch.cli.look import show_plan
 from mlorch.cli.request import make_request
 from mlorch.cli.words import FORCE, FORCE_STEP, ONLY, PARAM, PARAMS_FILE, WORDS
-from mlorch.errors import UsageError
+from mlorch.errors import EnvironmentFault, MlorchError, UsageError
+
+if TYPE_CHECKING:
+    from mlorch.app import Request
+    from mlorch.model import RunSummary
 
 
 class Progress(str, Enum):
@@ -35,6 +40,7 @@ PROGRESS = typer.Option(
     None, "--progress", help="How to show it, on stderr. Default: auto.", show_default=False
 )
 EVENTS = typer.Option(None, "--events", metavar="FILE", help="Write events to a file as JSON lines.")
+REPORT = typer.Option(None, "--report", metavar="FILE", help="Write an HTML report of the run to a file.")
 WAIT = typer.Option(
     True,
     "--wait/--no-wait",
@@ -57,6 +63,7 @@ def run(
     keep_going: bool = KEEP_GOING,
     progress: Optional[Progress] = PROGRESS,
     events: Optional[str] = EVENTS,
+    report: Optional[str] = REPORT,
     wait: bool = WAIT,
 ) -> int:
     """Execute what is not up to date, in parallel."""
@@ -83,6 +90,8 @@ def run(
     from mlorch.cli.screens import listening, summary_text
     from mlorch.report.documents import run_document
 
+    if report is not None:
+        check_target(report)
     with listening(options, progress.value if progress else None, events) as screen:
         summary = app.run(request, screen.listeners)
         let_exit_code_stand()
@@ -93,6 +102,31 @@ def run(
     elif summary.exit_code:
         # quiet is for cron: nothing at all unless something is wrong
         sys.stderr.write(summary_text(summary, sys.stderr, options, screen.told))
+    return summary.exit_code if report is None else write_report_of(request, summary, report, options)
+
+
+def check_target(path: str) -> None:
+    """Whether a report can be written there, asked before anything runs. Raises EnvironmentFault."""
+    folder = os.path.dirname(os.path.abspath(path))
+    if os.path.isdir(path) or not os.access(folder, os.W_OK):
+        what = "is a folder" if os.path.isdir(path) else f"`{folder}` is no folder that can be written to"
+        raise EnvironmentFault(f"--report: {path}: {what}", "name a file in a folder that is there")
+
+
+def write_report_of(request: Request, summary: RunSummary, path: str, options: Options) -> int:
+    """The report of a run that has ended; what goes wrong with it is a warning, and never hides the run's own exit
+    code."""
+    from mlorch import app
+    from mlorch.cli.report import write_report
+    from mlorch.history import resolve_run
+
+    try:
+        store = app.open_store(request)
+        write_report(store, resolve_run(store, summary.run), os.path.abspath(path))
+    except MlorchError as error:
+        sys.stderr.write(f"warning: the report was not written: {error.message}\n")
+        return summary.exit_code or int(error.exit_code)
+    say(f"report: {path}", options)
     return summary.exit_code
 
 

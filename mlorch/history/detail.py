@@ -48,6 +48,7 @@ class StepView:
     hint: str = ""
     log: str = ""
     record: str = ""
+    command: str = ""
     reasons: Tuple[Mapping[str, Value], ...] = ()
     axes: Mapping[str, Value] = field(default_factory=dict)
     params: Mapping[str, Value] = field(default_factory=dict)
@@ -55,6 +56,8 @@ class StepView:
     metrics: Mapping[str, Value] = field(default_factory=dict)
     causes: Tuple[str, ...] = ()
     warnings: Tuple[str, ...] = ()
+    checks: Tuple[Mapping[str, Value], ...] = ()
+    """`source`, `holds`, `severity` and `text` of each."""
     tolerated: bool = False
     peak_rss: int = 0
     cpu_seconds: float = 0.0
@@ -110,6 +113,8 @@ def _ended(event: Event, data: Mapping[str, Any], started: Optional[float]) -> S
         hint=str(data.get("hint") or ""),
         log=str(data.get("log") or ""),
         record=str(data.get("record") or ""),
+        command=str(data.get("command") or ""),
+        checks=tuple(item for item in data.get("checks") or () if isinstance(item, Mapping)),
         reasons=tuple(data.get("reasons") or ()),
         axes=data.get("axes") or {},
         params=data.get("params") or {},

@@ -28,15 +28,15 @@ def draw(view: GraphView) -> str:
     layout = lay_out({node.id: _size(texts[node.id]) for node in view.nodes}, view.edges)
     width, height = layout.width + 2 * MARGIN, layout.height + 2 * MARGIN
     lines = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_n(width)} {_n(height)}" '
-        f'width="{_n(width)}" height="{_n(height)}" role="img" aria-label={_attribute(view.name)}>',
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {units(width)} {units(height)}" '
+        f'width="{units(width)}" height="{units(height)}" role="img" aria-label={_attribute(view.name)}>',
         f"<title>{_text(view.name)}</title>",
         f"<style>{_sheet(view)}</style>",
         '<defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" '
         'orient="auto"><path class="tip" d="M0,0.5L8,4L0,7.5z"/></marker></defs>',
-        f'<g transform="translate({_n(MARGIN)},{_n(MARGIN)})">',
+        f'<g transform="translate({units(MARGIN)},{units(MARGIN)})">',
     ]
-    lines += [f'<path class="edge" d="{_curve(layout.paths[edge])}"/>' for edge in view.edges]
+    lines += [f'<path class="edge" d="{curve(layout.paths[edge])}"/>' for edge in view.edges]
     for node in view.nodes:
         lines += _node(node, layout.boxes[node.id], texts[node.id])
     return "\n".join([*lines, "</g>", "</svg>"]) + "\n"
@@ -62,28 +62,31 @@ def _node(node: Node, box: Box, texts: Tuple[str, str]) -> List[str]:
     first = box.y - (4 if texts[1] else -4.5)
     lines = [
         f'<g class="node {kind}"><title>{_text(node.label)}</title>',
-        f'<rect x="{_n(x)}" y="{_n(y)}" width="{_n(box.width)}" height="{_n(box.height)}" rx="6"/>',
+        f'<rect x="{units(x)}" y="{units(y)}" width="{units(box.width)}" height="{units(box.height)}" rx="6"/>',
     ]
     if node.count > 1:
         # A second edge behind the box says, without words, that there are several.
         far, low = x + box.width, y + box.height
+        right, below = units(far + 3), units(low + 3)
         lines.append(
-            f'<path d="M{_n(x + 6)},{_n(low + 3)}H{_n(far - 3)}Q{_n(far + 3)},{_n(low + 3)} '
-            f'{_n(far + 3)},{_n(low - 3)}V{_n(y + 6)}"/>'
+            f'<path d="M{units(x + 6)},{below}H{units(far - 3)}Q{right},{below} '
+            f'{right},{units(low - 3)}V{units(y + 6)}"/>'
         )
-    lines.append(f'<text x="{_n(box.x)}" y="{_n(first)}">{_text(texts[0])}</text>')
+    lines.append(f'<text x="{units(box.x)}" y="{units(first)}">{_text(texts[0])}</text>')
     if texts[1]:
-        lines.append(f'<text class="small" x="{_n(box.x)}" y="{_n(box.y + 13)}">{_text(texts[1])}</text>')
+        lines.append(
+            f'<text class="small" x="{units(box.x)}" y="{units(box.y + 13)}">{_text(texts[1])}</text>'
+        )
     return [*lines, "</g>"]
 
 
-def _curve(points: Sequence[Point]) -> str:
+def curve(points: Sequence[Point]) -> str:
     """Vertical at both ends of each piece, so that pieces meet without a corner."""
     (x, y), rest = points[0], points[1:]
-    parts = [f"M{_n(x)},{_n(y)}"]
+    parts = [f"M{units(x)},{units(y)}"]
     for to_x, to_y in rest:
         middle = (y + to_y) / 2
-        parts.append(f"C{_n(x)},{_n(middle)} {_n(to_x)},{_n(middle)} {_n(to_x)},{_n(to_y)}")
+        parts.append(f"C{units(x)},{units(middle)} {units(to_x)},{units(middle)} {units(to_x)},{units(to_y)}")
         x, y = to_x, to_y
     return "".join(parts)
 
@@ -117,7 +120,7 @@ def _attribute(text: str) -> str:
     return quoteattr(PLAIN.clean(text))
 
 
-def _n(value: float) -> str:
-    """A coordinate with at most one decimal."""
+def units(value: float) -> str:
+    """A units with at most one decimal."""
     text = f"{value:.1f}"
     return text[:-2] if text.endswith(".0") else text
