@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from mlorch.engine import checkpoint
+from mlorch.engine.commits import Commits, Committed
 from mlorch.engine.failure import exit_sentence, full_disk_hint, mentioned_hint, retryable
 from mlorch.engine.outcomes import attempt_outcome, looks_at_failures, not_started, retry_delay, unused_cpus
 from mlorch.engine.parts import HubOptions, Parts, check_start, is_stale, new_work, prepare
@@ -23,8 +24,6 @@ from mlorch.model import Attempt, Decision, Ended, Instance, Outcome, Result
 from mlorch.plan.declare import BindError
 
 GRACE = 10.0
-GATHER = 0.01
-"""Seconds for which a success may wait to be recorded together with others: a batch costs one sync."""
 
 
 class Hub:
@@ -42,8 +41,7 @@ class Hub:
         self._undecided: List[Tuple[float, int, Instance]] = []
         self._waiting = Waiting(parts.pool, parts.priority)
         self._running: Dict[str, Tuple[Work, Grant, Attempt]] = {}
-        self._finished: List[Finished] = []
-        self._due = 0.0
+        self._commits = Commits(parts.settler.record, lambda value: self._inbox.put(("committed", value)))
         self._sequence = 0
         self._declared = 0
         self._stopping = ""
@@ -95,6 +93,7 @@ class Hub:
             raise
         finally:
             self._parts.launcher.close()
+            self._commits.close()
         for instance in self._parts.frontier.unfinished():
             self._conclude(
                 Outcome(instance.name, instance.step.id, "cancelled"), Result(instance, "cancelled")
@@ -105,8 +104,7 @@ class Hub:
         """One turn: dispatch what fits, record what has ended, take what has come, else decide one more instance, else
         wait."""
         self._dispatch()
-        if self._finished and not self._may_gather():
-            self._settle()
+        if self._commit():
             return True
         try:
             message = self._inbox.get_nowait()
@@ -114,7 +112,7 @@ class Hub:
             if self._undecided:
                 self._decide(heapq.heappop(self._undecided)[2])
                 return True
-            if not self._running and self._waiting.due is None and not self._parts.hooks.running:
+            if not self._busy and self._waiting.due is None:
                 return False
             try:
                 message = self._inbox.get(timeout=self._pause())
@@ -123,38 +121,51 @@ class Hub:
         self._take(message)
         return True
 
-    def _may_gather(self) -> bool:
-        """Whether successes may wait for more to share their sync: only while nothing could start anyway, or while
-        it is not yet decided what could."""
-        busy = len(self._running) >= self._options.jobs or bool(self._undecided)
-        return busy and time.monotonic() < self._due
+    @property
+    def _busy(self) -> bool:
+        """Whether a message is still to come."""
+        return bool(self._running or self._commits.open or self._parts.hooks.running)
+
+    def _commit(self) -> bool:
+        """Have what has gathered recorded, where it need not wait for more to share its sync: it may while all slots
+        are taken and other work is there for them. Returns whether anything was concluded."""
+        patient = len(self._running) >= self._options.jobs and bool(self._waiting or self._undecided)
+        batch = self._commits.take(patient)
+        if not batch:
+            return False
+        if self._running or self._undecided:
+            self._commits.start(batch)
+            return False
+        self._committed(self._commits.now(batch))
+        return True
 
     def _pause(self) -> Optional[float]:
-        due = [self._waiting.due] if self._waiting.due is not None else []
-        due += [self._due] if self._finished else []
+        due = [moment for moment in (self._waiting.due, self._commits.due) if moment is not None]
         return max(0.0, min(due) - time.monotonic()) if due else None
 
     def _take(self, first: Tuple[str, Any]) -> None:
         """Handle a message and all that came with it."""
-        finished = len(self._finished)
         message: Optional[Tuple[str, Any]] = first
         while message is not None:
             kind, value = message
             if kind == "signal":
                 self._interrupted(value)
+            elif kind == "committed":
+                self._commits.ended()
+                self._committed(value)
             else:
-                self._ended(value, self._finished)
+                self._ended(value)
             try:
                 message = self._inbox.get_nowait()
             except queue.Empty:
                 message = None
-        if self._finished and not finished:
-            self._due = time.monotonic() + GATHER
 
-    def _settle(self) -> None:
-        """Record all successes that were gathered as one batch, with one sync."""
-        finished, self._finished = self._finished, []
-        for item, outcome, result in self._parts.settler.succeeded(finished):
+    def _committed(self, value: Committed) -> None:
+        """Conclude a batch that is durable."""
+        batch, records, error = value
+        if error is not None:
+            raise error
+        for item, outcome, result in self._parts.settler.succeeded(batch, records):
             if item.work.invocation.checkpoint:
                 checkpoint.discard(self._parts.store, item.work.invocation.checkpoint)
             self._executed(item.work, outcome, result)
@@ -290,7 +301,6 @@ class Hub:
     def _ended(
         self,
         message: Tuple[Attempt, Ended, Optional[Collected], Optional[BaseException]],
-        batch: List[Finished],
     ) -> None:
         attempt, ended, collected, error = message
         if error is not None:
@@ -307,7 +317,7 @@ class Hub:
             work.warnings.append(f"it left {len(ended.lingering)} process(es) running, which were ended")
         self._parts.settler.note(work, collected)
         if ended.cause == "exit" and ended.exit_code == 0 and not collected.error:
-            batch.append(Finished(work, ended, collected))
+            self._commits.add(Finished(work, ended, collected))
             return
         self._attempt_failed(work, attempt, ended, collected)
 

@@ -7,7 +7,9 @@ import os
 import signal
 import sys
 from dataclasses import dataclass
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Set, Tuple
+
+from mlorch.engine.spawn import Spawner
 
 REFUSED = (errno.EAGAIN, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOSPC, errno.EROFS, errno.EIO)
 """Errors by which the machine refuses to start anything."""
@@ -60,6 +62,8 @@ class Starter:
         self._null = above_standard(os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC))
         self._strangers = _inheritable()
         self._can_spawn = hasattr(os, "posix_spawn")
+        self._spawner = Spawner(_DEFAULT_SIGNALS)
+        self._inherited: Set[int] = set()
 
     def close(self) -> None:
         os.close(self._null)
@@ -122,11 +126,15 @@ class Starter:
         wiring: Sequence[Tuple[int, int]],
         keep: Sequence[int],
     ) -> int:
-        actions: List[Tuple[Any, ...]] = [(os.POSIX_SPAWN_DUP2, there, here) for there, here in wiring]
-        actions += [(os.POSIX_SPAWN_CLOSE, fd) for fd in self._strangers if fd not in keep]
+        closed = [fd for fd in self._strangers if fd not in keep]
         for descriptor in keep:
-            if descriptor > 3:
+            if descriptor > 3 and descriptor not in self._inherited:
                 os.set_inheritable(descriptor, True)
+                self._inherited.add(descriptor)
+        if self._spawner.available:
+            return self._spawner.spawn(program, argv, env, wiring, closed)
+        actions: List[Tuple[Any, ...]] = [(os.POSIX_SPAWN_DUP2, there, here) for there, here in wiring]
+        actions += [(os.POSIX_SPAWN_CLOSE, fd) for fd in closed]
         return os.posix_spawn(
             program,
             list(argv),

@@ -61,7 +61,7 @@ class Finished:
 
 
 class Settler:
-    """Records successes and puts outputs in place. Called from the hub's thread only."""
+    """Records successes and puts outputs in place. Called from the hub's thread only, but for `record`."""
 
     def __init__(self, store: Store, binder: Binder, pipeline: str, run: str) -> None:
         self._store = store
@@ -167,10 +167,16 @@ class Settler:
 
     # ------------------------------------------------------------------------------------------------- succeeded
 
-    def succeeded(self, batch: Sequence[Finished]) -> List[Tuple[Finished, Outcome, Result]]:
-        """Record a batch (one sync for all of it), then conclude each."""
+    def record(self, batch: Sequence[Finished]) -> Sequence[Record]:
+        """Make a batch durable, with one commit for all of it. Raises StoreError, EnvironmentFault."""
         records = [self._record(item) for item in batch]
         self._store.commit(records)
+        return records
+
+    def succeeded(
+        self, batch: Sequence[Finished], records: Sequence[Record]
+    ) -> List[Tuple[Finished, Outcome, Result]]:
+        """Conclude each of a batch that was recorded."""
         concluded = []
         for item, record in zip(batch, records):
             invocation = item.work.invocation

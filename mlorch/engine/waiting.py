@@ -39,6 +39,10 @@ class Waiting:
         self._sequence += 1
         heapq.heappush(self._delayed, (time.monotonic() + seconds, self._sequence, work))
 
+    def __bool__(self) -> bool:
+        """Whether anything waits for a slot or for its resources."""
+        return bool(self._runnable)
+
     @property
     def due(self) -> Optional[float]:
         """When the next delayed one may start (monotonic clock); None where there is none."""
