@@ -8,7 +8,18 @@ sentence and a hint.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Callable, FrozenSet, Iterable, List, Mapping, Optional, Protocol, Sequence, Tuple
+from typing import (
+    Callable,
+    ContextManager,
+    FrozenSet,
+    Iterable,
+    List,
+    Mapping,
+    Optional,
+    Protocol,
+    Sequence,
+    Tuple,
+)
 
 from mlorch.model import (
     Artifact,
@@ -75,6 +86,9 @@ class Workspace(Protocol):
     def unstage(self, outputs: Sequence[BoundOutput]) -> Tuple[str, ...]:
         """After the final failure: remove staging, move what an attempt left at in-place outputs away, bring back what
         `stage` took away. Returns what was kept."""
+
+    def together(self) -> ContextManager[None]:
+        """What is placed meanwhile is noted as published at the end, all at once."""
 
     def settle(self, outputs: Sequence[BoundOutput]) -> Tuple[str, ...]:
         """After success and `place`: remove staging and what was taken away (unless mlorch had not made it: then it is
@@ -226,7 +240,10 @@ class RunLog(Protocol):
     path: str
     """Absolute."""
 
-    def append(self, event: Event) -> None: ...
+    def append(self, event: Event) -> None:
+        """Add an event; others see it from the next `flush` on."""
+
+    def flush(self) -> None: ...
 
     def write(self, name: str, text: str, executable: bool = False) -> str:
         """Write a file of the run's folder; returns its absolute path."""

@@ -5,13 +5,26 @@ The workspace is a real folder; objects, records, publications and run logs are 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import posixpath
 import shutil
 import tempfile
 import time
-from typing import Any, Callable, Dict, FrozenSet, Iterable, List, Mapping, Optional, Sequence, Tuple
+from typing import (
+    Any,
+    Callable,
+    ContextManager,
+    Dict,
+    FrozenSet,
+    Iterable,
+    List,
+    Mapping,
+    Optional,
+    Sequence,
+    Tuple,
+)
 
 from mlorch.digest import digest_bytes
 from mlorch.errors import CorruptObject
@@ -196,6 +209,9 @@ class FakeStore:
                 shutil.move(away, os.path.join(self.root, output.path))
         return ()
 
+    def together(self) -> ContextManager[None]:
+        return contextlib.nullcontext()
+
     def settle(self, outputs: Sequence[BoundOutput]) -> Tuple[str, ...]:
         for output in outputs:
             if output.staged:
@@ -261,6 +277,9 @@ class FakeLog:
 
     def append(self, event: Event) -> None:
         self.events.append(event)
+
+    def flush(self) -> None:
+        return None
 
     def write(self, name: str, text: str, executable: bool = False) -> str:
         self.files[name] = text

@@ -41,7 +41,7 @@ class AttemptMaker:
         instance = invocation.instance
         step = instance.step
         base = file_name(instance.name)
-        context = self.log.write(f"{base}.json", json.dumps(dict(invocation.context), indent=1) + "\n")
+        context = self.log.write(f"{base}.json", json.dumps(dict(invocation.context)) + "\n")
         loaded = os.path.join(self.log.path, f"{base}.{number}.modules")
         is_run = not isinstance(invocation.command, FunctionCommand)
         env = step_environment(

@@ -114,6 +114,7 @@ class Hub:
                 return True
             if not self._busy and self._waiting.due is None:
                 return False
+            self._parts.maker.log.flush()
             try:
                 message = self._inbox.get(timeout=self._pause())
             except queue.Empty:

@@ -64,6 +64,8 @@ class Starter:
         self._can_spawn = hasattr(os, "posix_spawn")
         self._spawner = Spawner(_DEFAULT_SIGNALS)
         self._inherited: Set[int] = set()
+        self._shells: Dict[Tuple[str, str], str] = {}
+        self._here = ""
 
     def close(self) -> None:
         os.close(self._null)
@@ -81,8 +83,8 @@ class Starter:
             SpawnError: not found, not executable, too long, no more processes …
         """
         try:
-            program = find_program(argv[0], env, cwd)
-            if _is_here(cwd) and self._can_spawn:
+            program = self._find(argv[0], env, cwd)
+            if self._can_spawn and self._is_here(cwd):
                 try:
                     return self._spawn(program, argv, env, [(self._null, 0), (output, 1), (output, 2)], keep)
                 except NotImplementedError:  # a C library without POSIX_SPAWN_SETSID
@@ -92,6 +94,21 @@ class Starter:
             raise _told(argv[0], error) from None
         except (ValueError, UnicodeEncodeError) as error:
             raise SpawnError(f"`{_shown(argv[0])}` could not be started: {error}", 126) from None
+
+    def _find(self, name: str, env: Mapping[str, str], cwd: str) -> str:
+        """As `find_program`; the shells that scripts are given to are looked for once."""
+        if name not in ("sh", "bash"):
+            return find_program(name, env, cwd)
+        place = (name, env.get("PATH", ""))
+        if place not in self._shells:
+            self._shells[place] = find_program(name, env, cwd)
+        return self._shells[place]
+
+    def _is_here(self, cwd: str) -> bool:
+        """Whether this process, which never moves, stands in a folder."""
+        if cwd != self._here and _is_here(cwd):
+            self._here = cwd
+        return cwd == self._here
 
     def helper(self, argv: Sequence[str], stdin: int, shared: int) -> int:
         """Start a helper of ours with no environment: `stdin`, `shared` as descriptor 3, no output.
@@ -195,7 +212,7 @@ def usage_of(status: int, cpu_seconds: float, peak_rss: int) -> Usage:
 
 
 def _peak(measured: int) -> int:
-    import resource
+    import resource  # not on every platform
 
     if measured <= resource.getrusage(resource.RUSAGE_SELF).ru_maxrss:
         return 0

@@ -6,6 +6,7 @@ import json
 import math
 import os
 import posixpath
+import stat
 from dataclasses import dataclass, field
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
@@ -105,10 +106,14 @@ class Collector:
     def _require(self, output: BoundOutput) -> None:
         path = os.path.join(self.store.root, output.staging)
         wanted = "folder" if output.folder else "file"
-        if not os.path.lexists(path):
+        try:
+            found = os.lstat(path)
+        except OSError:
             told = f" (the step was told to write `{output.staging}`)" if output.staged else ""
-            raise OutputError(f"output `{output.name}` was not written: no {wanted} at `{output.path}`{told}")
-        is_folder = os.path.isdir(path) and not os.path.islink(path)
+            raise OutputError(
+                f"output `{output.name}` was not written: no {wanted} at `{output.path}`{told}"
+            ) from None
+        is_folder = stat.S_ISDIR(found.st_mode)
         if is_folder != output.folder:
             raise OutputError(
                 "output `{}` must be a {}, but the step made a {}{}".format(
@@ -118,7 +123,7 @@ class Collector:
                     "; declare it with a trailing slash" if is_folder else "",
                 )
             )
-        if not is_folder and not os.path.isfile(path):
+        if not is_folder and not stat.S_ISREG(found.st_mode) and not os.path.isfile(path):
             raise OutputError(f"output `{output.name}` is neither a file nor a folder")
         for secret in self.secrets:
             if len(secret) >= 4 and contains_secret(output.path, [secret]):
@@ -202,10 +207,12 @@ class Collector:
     def _modules(self, ended: Ended) -> Dict[str, str]:
         """Project modules that were loaded though the static code did not reach them, by digest."""
         found: Dict[str, str] = {}
+        if not ended.modules:
+            return found
         root = os.path.realpath(self.store.root) + "/"
         reached = set(self.invocation.code_files)
         outputs = [path for item in self.invocation.outputs for path in (item.path, item.staging)]
-        for path in ended.modules or ():
+        for path in ended.modules:
             real = os.path.realpath(path)
             if not real.startswith(root) or real.startswith(_INSIDE):
                 continue

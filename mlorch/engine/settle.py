@@ -177,26 +177,27 @@ class Settler:
         self, batch: Sequence[Finished], records: Sequence[Record]
     ) -> List[Tuple[Finished, Outcome, Result]]:
         """Conclude each of a batch that was recorded."""
-        concluded = []
-        for item, record in zip(batch, records):
-            invocation = item.work.invocation
-            if invocation.effect:
-                self._store.write_receipt(invocation.effect, invocation.key, self._run, True, record.id)
-            outcome = self._outcome(item, record)
-            try:
-                outcome, result = self._conclude(item.work.instance, record, outcome)
-            except MlorchError as error:
-                machine = isinstance(error, NO_STEPS_DOING)
-                outcome = replace(
-                    outcome, outcome="failed", error=error.message, hint=error.hint, environment=machine
-                )
-                result = Result(item.work.instance, "failed", causes=(item.work.instance.name,))
-            kept = self._store.workspace.settle(invocation.outputs)
-            if kept:
-                sentences = [f"what the step did not make is kept in `{path}`" for path in kept]
-                outcome = replace(outcome, warnings=(*outcome.warnings, *sentences))
-            concluded.append((item, outcome, result))
-        return concluded
+        with self._store.workspace.together():
+            return [self._succeeded(item, record) for item, record in zip(batch, records)]
+
+    def _succeeded(self, item: Finished, record: Record) -> Tuple[Finished, Outcome, Result]:
+        invocation = item.work.invocation
+        if invocation.effect:
+            self._store.write_receipt(invocation.effect, invocation.key, self._run, True, record.id)
+        outcome = self._outcome(item, record)
+        try:
+            outcome, result = self._conclude(item.work.instance, record, outcome)
+        except MlorchError as error:
+            machine = isinstance(error, NO_STEPS_DOING)
+            outcome = replace(
+                outcome, outcome="failed", error=error.message, hint=error.hint, environment=machine
+            )
+            result = Result(item.work.instance, "failed", causes=(item.work.instance.name,))
+        kept = self._store.workspace.settle(invocation.outputs)
+        if kept:
+            sentences = [f"what the step did not make is kept in `{path}`" for path in kept]
+            outcome = replace(outcome, warnings=(*outcome.warnings, *sentences))
+        return item, outcome, result
 
     def _outcome(self, item: Finished, record: Record) -> Outcome:
         warnings = list(item.work.warnings)

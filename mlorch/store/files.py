@@ -106,8 +106,34 @@ def read(path: str) -> bytes:
 
 
 def make_folders(path: str) -> None:
+    """Make a folder and those above it; mostly it is there, or only the last of them is missing."""
     fault("mkdir")
-    os.makedirs(path, exist_ok=True)
+    try:
+        os.mkdir(path)
+    except OSError:
+        os.makedirs(path, exist_ok=True)
+
+
+def make_folder(path: str) -> bool:
+    """Make one folder in one that is there; False where something has its name."""
+    fault("mkdir")
+    try:
+        os.mkdir(path)
+    except FileExistsError:
+        return False
+    return True
+
+
+def remove_folder(path: str) -> bool:
+    """Remove an empty folder; False where it is none."""
+    fault("remove")
+    try:
+        os.rmdir(path)
+    except OSError as error:
+        if error.errno in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR, errno.ENOENT):
+            return False
+        raise
+    return True
 
 
 # --------------------------------------------------------------------------------------------------- renaming
@@ -269,7 +295,8 @@ def copy_open(fd: int, target: str, mode: int) -> Tuple[Digest, int]:
             copied = digest_fd(out, size), os.fstat(out).st_size
         else:
             copied = _copy_blocks(fd, out, size)
-        os.fchmod(out, mode)
+        if mode != (mode | 0o200) & ~_umask:
+            os.fchmod(out, mode)
         return copied
     except BaseException:
         remove(target)
@@ -284,6 +311,8 @@ def _copy_blocks(fd: int, out: int, size: int) -> Tuple[Digest, int]:
         state.update(block)
         write_all(out, block)
         written += len(block)
+        if size and len(block) == size == written <= SMALL:
+            break  # whole: no read needed to learn of its end
     return PREFIX + str(state.hexdigest()), written
 
 
@@ -327,18 +356,26 @@ def sync_batch(paths: Sequence[str], folder: str) -> None:
     if not paths:
         return
     fault("sync")
-    if len(paths) > 1 and _syncfs is not None:
-        fd = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            if _syncfs(fd) == 0:
-                return
-            code = ctypes.get_errno()
-            if code != errno.ENOSYS:
-                raise OSError(code, os.strerror(code), folder)
-        finally:
-            os.close(fd)
+    if len(paths) > 1 and _sync_all(folder):
+        return
     for path in paths:
         _fsync(path)
+
+
+def _sync_all(folder: str) -> bool:
+    """Make the file system of a folder durable; False where the system can't do one alone."""
+    if _syncfs is None:
+        return False
+    fd = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        if _syncfs(fd) == 0:
+            return True
+        code = ctypes.get_errno()
+        if code != errno.ENOSYS:
+            raise OSError(code, os.strerror(code), folder)
+        return False
+    finally:
+        os.close(fd)
 
 
 def sync_folder(path: str) -> None:
@@ -348,12 +385,19 @@ def sync_folder(path: str) -> None:
 
 def sync_folders(paths: Iterable[str], top: str) -> None:
     """Make names durable: of the given folders, and of those above them up to `top`."""
+    paths = list(paths)
+    if not paths:
+        return
+    fault("sync")
+    if _sync_all(top):
+        return
     wanted = set()
     for path in paths:
         while path.startswith(top) and path not in wanted:
             wanted.add(path)
             path = os.path.dirname(path)
-    sync_batch(sorted(wanted, reverse=True), top)
+    for path in sorted(wanted, reverse=True):
+        _fsync(path)
 
 
 def _fsync(path: str) -> None:

@@ -7,7 +7,7 @@ import os
 import threading
 import time
 from contextlib import contextmanager
-from typing import Any, Dict, FrozenSet, Iterable, Iterator, List, Mapping, Optional, Tuple
+from typing import Any, Dict, FrozenSet, Iterable, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from mlorch.digest import digest_bytes
 from mlorch.model import Digest, Value
@@ -31,34 +31,66 @@ class Publications:
         self._session = session
         self._guard = threading.RLock()
         self._loaded: Dict[str, Tuple[Tuple[int, int, int], Dict[str, Publication], int]] = {}
+        self._waiting: Optional[Dict[str, Dict[str, Publication]]] = None
+        """By pipeline and path, while they are gathered."""
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """What is added meanwhile is written at the end, in one go for each pipeline file. A kill before that leaves
+        outputs whose content the store holds (or that the next run publishes again)."""
+        with self._guard:
+            outer, self._waiting = self._waiting, self._waiting or {}
+        try:
+            yield
+        finally:
+            if outer is None:
+                self._write_waiting()
+
+    def _write_waiting(self) -> None:
+        with self._guard:
+            waiting, self._waiting = self._waiting or {}, None
+            for pipeline, gathered in waiting.items():
+                with self._alone():
+                    rows = [item for item in gathered.values() if not self._is_known(item)]
+                    if rows:
+                        self._append_all(pipeline, rows)
 
     def of(self, pipeline: str) -> Mapping[str, Publication]:
         """Path -> what the pipeline file last published there and has not retired."""
         with self._guard:
-            return dict(self._load(pipeline)[0])
+            return {**self._load(pipeline)[0], **(self._waiting or {}).get(pipeline, {})}
 
     def get(self, pipeline: str, path: str) -> Optional[Publication]:
         with self._guard:
-            return self._load(pipeline)[0].get(path)
+            waiting = (self._waiting or {}).get(pipeline, {}).get(path)
+            return waiting or self._load(pipeline)[0].get(path)
 
     def add(self, publication: Publication) -> None:
         """Remember a publication; one that differs only in its run is not written again."""
         with self._guard:
+            if self._waiting is not None:
+                self._waiting.setdefault(publication.pipeline, {})[publication.path] = publication
+                return
             if self._is_known(publication):
                 return
             with self._alone():
-                if self._is_known(publication):
-                    return
-                self._append(publication.pipeline, {"publication": serial.to_json(publication)}, publication)
+                if not self._is_known(publication):
+                    self._append_all(publication.pipeline, [publication])
 
     def _is_known(self, publication: Publication) -> bool:
         known = self._load(publication.pipeline)[0].get(publication.path)
         return known is not None and _facts(known) == _facts(publication)
 
     def forget(self, publication: Publication) -> None:
-        with self._guard, self._alone():
-            if publication.path in self._load(publication.pipeline)[0]:
-                self._append(publication.pipeline, {"retired": publication.path}, None)
+        pipeline, path = publication.pipeline, publication.path
+        with self._guard:
+            (self._waiting or {}).get(pipeline, {}).pop(path, None)
+            with self._alone():
+                found, superseded = self._load(pipeline)
+                if path in found:
+                    lines.append(self._path(pipeline), _head(pipeline), {"retired": path})
+                    del found[path]
+                    self._appended(pipeline, found, superseded + 2)
 
     def all(self) -> Iterator[Publication]:
         """Of every pipeline file that ever published here."""
@@ -72,23 +104,24 @@ class Publications:
             return []
         return [os.path.join(self._folder, name) for name in names if name.endswith(".jsonl")]
 
-    def _append(self, pipeline: str, line: Dict[str, Any], publication: Optional[Publication]) -> None:
-        path = self._path(pipeline)
+    def _append_all(self, pipeline: str, publications: Sequence[Publication]) -> None:
         found, superseded = self._load(pipeline)
-        lines.append(path, {"schema": PUBLICATIONS, "pipeline": pipeline}, line)
-        superseded += line.get("retired", publication.path if publication else "") in found
-        if publication is None:
-            found.pop(line["retired"], None)
-            superseded += 1
-        else:
-            found[publication.path] = publication
+        rows = [{"publication": serial.to_json(item)} for item in publications]
+        lines.append_all(self._path(pipeline), _head(pipeline), rows)
+        for item in publications:
+            superseded += item.path in found
+            found[item.path] = item
+        self._appended(pipeline, found, superseded)
+
+    def _appended(self, pipeline: str, found: Dict[str, Publication], superseded: int) -> None:
+        path = self._path(pipeline)
         if superseded > SLACK + len(found):
             self._compact(pipeline, path, found)
             superseded = 0
         self._loaded[pipeline] = (_identity(path), found, superseded)
 
     def _compact(self, pipeline: str, path: str, found: Mapping[str, Publication]) -> None:
-        rows = [lines.encode({"schema": PUBLICATIONS, "pipeline": pipeline})]
+        rows = [lines.encode(_head(pipeline))]
         rows += [lines.encode({"publication": serial.to_json(item)}) for item in found.values()]
         files.write_atomic(path, b"".join(rows), self._session.name())
 
@@ -112,6 +145,10 @@ class Publications:
             yield
         finally:
             os.close(fd)
+
+
+def _head(pipeline: str) -> Dict[str, Any]:
+    return {"schema": PUBLICATIONS, "pipeline": pipeline}
 
 
 def _replay(path: str) -> Tuple[Dict[str, Publication], int]:

@@ -5,19 +5,28 @@ from __future__ import annotations
 
 import json
 import os
-from typing import Any, Dict, Iterator, Mapping
+from typing import Any, Dict, Iterable, Iterator, Mapping
 
 from mlorch.errors import StoreError
 from mlorch.store import files
 
+_encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
+
 
 def encode(document: Mapping[str, Any]) -> bytes:
-    return json.dumps(document, separators=(",", ":"), allow_nan=False).encode("ascii") + b"\n"
+    return _encode(document).encode("ascii") + b"\n"
 
 
 def append(path: str, head: Mapping[str, Any], document: Mapping[str, Any], sync: bool = False) -> None:
     """Append one line, in one write; a new file gets its first line with it."""
-    data = encode(document)
+    append_all(path, head, [document], sync)
+
+
+def append_all(
+    path: str, head: Mapping[str, Any], documents: Iterable[Mapping[str, Any]], sync: bool = False
+) -> None:
+    """Append several lines, in one write."""
+    data = b"".join(encode(document) for document in documents)
     if not os.path.exists(path) or not os.path.getsize(path):
         files.make_folders(os.path.dirname(path))
         data = encode(head) + data

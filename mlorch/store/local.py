@@ -223,7 +223,9 @@ class LocalStore:
         temporaries = [pending.temporary for pending in taken.values()] + [item[0] for item in prepared]
         if prepared:
             temporaries.append(self.record_files.note([item[1] for item in prepared]))
-        files.sync_batch([path for path in temporaries if os.path.exists(path)], self.path)
+        if len(temporaries) == 1:
+            temporaries = [path for path in temporaries if os.path.exists(path)]
+        files.sync_batch(temporaries, self.path)
         folders = self.objects.install(dict(taken))
         folders += self.record_files.install(prepared)
         files.sync_folders(folders, self.path)
@@ -307,6 +309,7 @@ class LocalStore:
     @translated
     def forget_caches(self) -> None:
         if not self.readonly:
+            self.ground.close()
             self.ground.sync()
             self.contents.settle()
             self.contents.flush()

@@ -208,42 +208,36 @@ class Objects:
         bytes."""
         self._writable()
         temporary = self._session.name()
-        if not (move and self._take(path, temporary)):
-            digest, size = files.copy_digested(path, temporary, MODE)
-        else:
-            fd = files.open_regular(temporary, follow=False)
-            try:
-                size = os.fstat(fd).st_size
-                digest = files.digest_fd(fd, size)
-            finally:
-                os.close(fd)
+        taken = self._take(path, temporary) if move else None
+        digest, size = taken or files.copy_digested(path, temporary, MODE)
         if self._known(digest, size):
             files.remove(temporary)
         else:
             self._offer(digest, Pending(temporary, size))
         return digest, size
 
-    def _take(self, path: str, temporary: str) -> bool:
-        """Move a file in, unless another name, link or writer could still change it."""
+    def _take(self, path: str, temporary: str) -> Optional[Tuple[Digest, int]]:
+        """Move a file in, unless another name, link or writer could still change it; returns its digest and bytes."""
         found = os.lstat(path)
         if not stat.S_ISREG(found.st_mode) or found.st_nlink != 1 or found.st_uid != os.geteuid():
-            return False
+            return None
         try:
             files.rename(path, temporary)
         except OSError as error:
             if error.errno != errno.EXDEV:
                 raise
-            return False
+            return None
         os.chmod(temporary, MODE)
         fd = files.open_regular(temporary, follow=False)
         try:
             if not files.has_writer(fd):
-                return True
+                size = os.fstat(fd).st_size
+                return files.digest_fd(fd, size), size
         finally:
             os.close(fd)
         os.chmod(temporary, stat.S_IMODE(found.st_mode))
         files.rename(temporary, path)
-        return False
+        return None
 
     def _known(self, digest: Digest, size: int) -> bool:
         """Whether the object is there already. It is touched then, so that a `gc` under way spares it."""
@@ -303,12 +297,15 @@ class Objects:
         folders = set()
         for digest, pending in taken.items():
             place = self.place_of(digest)
-            folder = os.path.dirname(place)
-            if folder not in folders:
-                files.make_folders(folder)
-                folders.add(folder)
-            if os.path.exists(pending.temporary):
+            folder = place.rpartition("/")[0]
+            folders.add(folder)
+            try:
                 files.rename(pending.temporary, place)
+            except FileNotFoundError:
+                # the first of its folder; or it was put into quarantine meanwhile
+                files.make_folders(folder)
+                if os.path.exists(pending.temporary):
+                    files.rename(pending.temporary, place)
         with self._guard:
             self._installing = {}
         return sorted(folders)

@@ -4,12 +4,16 @@ reached."""
 from __future__ import annotations
 
 import os
+import re
 import stat
 import time
 from typing import Dict, Optional, Tuple
 
 from mlorch.errors import EnvironmentFault
 from mlorch.model import Settings
+
+_NORMAL = re.compile(r"(?:(?!\.{1,2}(?:/|\Z))[^/\0]+/)*(?!\.{1,2}\Z)[^/\0]+\Z")
+"""A relative path without `.`, `..` and empty parts: most are."""
 
 AREA = ".mlorch"
 """The folder in the root that holds temporaries and kept files; the store too, unless `[store] path` says
@@ -28,10 +32,15 @@ class Paths:
         self._real = tuple(sorted({os.path.realpath(path) for path in inside}))
         self._folders: Dict[str, bool] = {}
         self._until = 0.0
+        self._device: Optional[int] = None
 
     def absolute(self, path: str) -> str:
         """Absolute form of a root-relative (or allowed absolute) path. Raises EnvironmentFault where it
         leaves the root."""
+        if _NORMAL.match(path):
+            clean = f"{self.root}/{path}"
+            if self._inside(clean.rpartition("/")[0]):
+                return clean
         clean = os.path.normpath(os.path.join(self.root, path))
         if not (_within(clean, self.root) or any(_within(clean, folder) for folder in self.allow)):
             raise self._outside(path, clean)
@@ -70,9 +79,15 @@ class Paths:
         `.mlorch/tmp`; elsewhere it is `.mlorch-tmp` in the topmost folder of that file system that we may
         write to."""
         own = os.path.join(self.area, "tmp")
-        folder = _existing(os.path.dirname(absolute))
-        device = os.stat(folder).st_dev
-        if device == os.stat(_existing(own)).st_dev:
+        folder = os.path.dirname(absolute)
+        try:
+            device = os.stat(folder).st_dev
+        except (FileNotFoundError, NotADirectoryError):
+            folder = _existing(folder)
+            device = os.stat(folder).st_dev
+        if self._device is None:
+            self._device = os.stat(_existing(own)).st_dev
+        if device == self._device:
             return own, True
         folder = os.path.realpath(folder)
         tops = [top for top in self._real if _within(folder, top)]
@@ -90,8 +105,19 @@ class Paths:
             self._until = now + 1.0
         known = self._folders.get(folder)
         if known is None:
-            known = self._folders[folder] = self.contains(os.path.realpath(folder))
+            known = self._folders[folder] = self._is_real(folder) or self.contains(os.path.realpath(folder))
         return known
+
+    def _is_real(self, folder: str) -> bool:
+        """Whether no folder between the root and this one is a link: a look at each, instead of one from `/` on."""
+        try:
+            while folder.startswith(self.root + "/"):
+                if not stat.S_ISDIR(os.lstat(folder).st_mode):
+                    return False
+                folder = folder.rpartition("/")[0]
+        except OSError:
+            return False
+        return folder == self.root
 
     def _outside(self, path: str, where: str) -> EnvironmentFault:
         return EnvironmentFault(

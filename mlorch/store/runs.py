@@ -17,6 +17,8 @@ from mlorch.store.session import hold, is_locked
 
 SCHEMA = "mlorch.events/1"
 EVENTS = "events.jsonl"
+GATHERED = 64
+"""Events that are written together, unless somebody asks for a `flush` before."""
 
 
 class RunFiles:
@@ -125,17 +127,32 @@ class RunFolder:
         self.path = path
         self._guard = threading.Lock()
         self._torn = False
+        self._waiting: List[bytes] = []
         self._fd: Optional[int] = hold(os.path.join(path, EVENTS), append=True)
         files.write_all(self._fd, lines.encode({"schema": SCHEMA, "run": run}))
 
     def append(self, event: Event) -> None:
-        data = lines.encode(serial.to_json(event))
+        data = _line(event)
         with self._guard:
             if self._fd is None:
                 raise EnvironmentFault("the run's event file is closed already")
+            self._waiting.append(data)
+            if len(self._waiting) >= GATHERED:
+                self._flush(self._fd)
+
+    def flush(self) -> None:
+        """Write the events that were appended: from now on others see them."""
+        with self._guard:
+            if self._fd is not None:
+                self._flush(self._fd)
+
+    def _flush(self, fd: int) -> None:
+        if self._waiting:
+            data = b"".join(self._waiting)
             # after a write that failed half way (a full disk) the next line begins on a line of its own
             torn, self._torn = self._torn, True
-            files.write_all(self._fd, (b"\n" if torn else b"") + data)
+            files.write_all(fd, (b"\n" if torn else b"") + data)
+            self._waiting.clear()
             self._torn = False
 
     def write(self, name: str, text: str, executable: bool = False) -> str:
@@ -145,8 +162,12 @@ class RunFolder:
             raise EnvironmentFault(f"`{name}` is no name in the run's folder")
         if "/" in name:
             files.make_folders(os.path.dirname(path))
-        files.remove(path)
-        files.write_new(path, text.encode("utf-8", "surrogateescape"), 0o755 if executable else 0o644)
+        data, mode = text.encode("utf-8", "surrogateescape"), 0o755 if executable else 0o644
+        try:
+            files.write_new(path, data, mode)
+        except FileExistsError:
+            files.remove(path)
+            files.write_new(path, data, mode)
         return path
 
     def close(self) -> None:
@@ -155,10 +176,23 @@ class RunFolder:
             if self._fd is not None:
                 fd, self._fd = self._fd, None
                 try:
+                    self._flush(fd)
                     os.fsync(fd)
                 finally:
                     os.close(fd)
                 files.sync_folder(os.path.dirname(self.path))
+
+
+def _line(event: Event) -> bytes:
+    """As `serial.to_json` has it: fields at their default left out."""
+    document: Dict[str, Any] = {"kind": event.kind, "time": event.time, "run": event.run}
+    for name, value in (("instance", event.instance), ("step", event.step), ("data", event.data)):
+        if value:
+            document[name] = value
+    try:
+        return lines.encode(document)
+    except (ValueError, TypeError):  # a value that JSON has not: a NaN, a type of ours
+        return lines.encode(serial.to_json(event))
 
 
 def new_id(taken: Iterable[str] = ()) -> str:

@@ -11,7 +11,7 @@ import dataclasses
 import json
 import typing
 from functools import lru_cache
-from typing import Any, Callable, Dict, FrozenSet, Mapping, Set, Tuple, Type, TypeVar, Union
+from typing import Any, Callable, Dict, FrozenSet, List, Mapping, Tuple, Type, TypeVar, Union
 
 from mlorch.digest import tag_floats
 from mlorch.errors import StoreError
@@ -24,15 +24,22 @@ def to_json(value: Any) -> Any:
     """A dataclass (or a value that holds some) as plain JSON data. NaN and infinities become {"$float":
     …}."""
     kind = type(value)
-    if value is None or kind is str or kind is bool or kind is int:
+    if kind in _SIMPLE:
         return value
     if kind is dict:
-        return {str(key): to_json(item) for key, item in value.items()}
-    if kind in _PLAIN:
-        return {name: to_json(item) for name, item in _present(value)}
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        _PLAIN.add(kind)
-        return {name: to_json(item) for name, item in _present(value)}
+        return {str(key): item if type(item) in _SIMPLE else to_json(item) for key, item in value.items()}
+    rows = _PLAIN.get(kind)
+    if rows is None and dataclasses.is_dataclass(value) and not isinstance(value, type):
+        rows = _PLAIN[kind] = [
+            (name, default, type(default)) for name, default in _defaults(typing.cast(Any, kind))
+        ]
+    if rows is not None:
+        found = {}
+        for name, default, default_kind in rows:
+            item = getattr(value, name)
+            if type(item) is not default_kind or item != default:
+                found[name] = item if type(item) in _SIMPLE else to_json(item)
+        return found
     if isinstance(value, str):
         return str(value)
     if isinstance(value, Mapping):
@@ -44,18 +51,16 @@ def to_json(value: Any) -> Any:
     return tag_floats(value)
 
 
-_PLAIN: Set[Any] = set()
-"""Types that are known to be dataclasses: most values that come are of few types."""
+_SIMPLE = frozenset([str, int, bool, type(None)])
+_PLAIN: Dict[Any, List[Tuple[str, Any, Any]]] = {}
+"""Dataclasses met so far: name, default and its type of each field."""
 
 
-def _present(value: Any) -> typing.Iterator[Tuple[str, Any]]:
-    for name, default in _defaults(typing.cast(Any, type(value))):
-        item = getattr(value, name)
-        if default is _REQUIRED or item != default or type(item) is not type(default):
-            yield name, item
+class _Required:
+    """Stands for the default of a field that has none."""
 
 
-_REQUIRED = object()
+_REQUIRED = _Required()
 
 
 @lru_cache(maxsize=None)
@@ -176,11 +181,14 @@ def _number(data: Any) -> float:
 # -------------------------------------------------------------------------------------------------- documents
 
 
+_encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
+
+
 def dump(schema: str, value: Any) -> bytes:
     """One versioned document on one line, ended by a line end."""
     document = {"schema": schema}
     document.update(to_json(value))
-    return json.dumps(document, separators=(",", ":"), allow_nan=False).encode("ascii") + b"\n"
+    return _encode(document).encode("ascii") + b"\n"
 
 
 def load(schemas: FrozenSet[str], data: bytes, what: str) -> Dict[str, Any]:

@@ -39,16 +39,19 @@ class Session:
     def __init__(self, tmp: str) -> None:
         self.tmp = tmp
         self.token = secrets.token_hex(8)
+        self._path = os.path.join(tmp, PREFIX + self.token)
         self._names = itertools.count()
         self._guard = threading.Lock()
         self._fd: Optional[int] = None
 
     def name(self) -> str:
         """A free path in the session's folder."""
-        return os.path.join(self.folder(), str(next(self._names)))
+        return f"{self.folder()}/{next(self._names)}"
 
     def folder(self) -> str:
-        path = os.path.join(self.tmp, PREFIX + self.token)
+        path = self._path
+        if self._fd is not None:
+            return path
         with self._guard:
             if self._fd is None:
                 files.make_folders(self.tmp)

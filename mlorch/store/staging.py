@@ -4,6 +4,7 @@ happened."""
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 from typing import Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
@@ -27,29 +28,87 @@ class Staging:
         self._paths = ground.paths
         self._asides = Asides(ground.paths, ground.parts.temporaries.own)
         self._surveys: Dict[str, Survey] = {}
+        self._spare: Dict[Tuple[str, ...], List[str]] = {}
+        """Empty folders of keys that are done, by the names in them: two renames take much less than making and removing
+        the folders and the owner's file for each step, all the more while a sync is going on."""
+        self._spares = itertools.count()
 
     def stage(
         self, outputs: Sequence[BoundOutput], publications: Mapping[str, Publication]
     ) -> Tuple[str, ...]:
         self._ground.writable()
-        for output in outer(outputs):
-            if output.staged:
-                self._stage_private(output)
-            else:
+        if self._reuse(outputs):
+            return ()
+        inner = outer(outputs)
+        fresh = set()
+        for output in inner:
+            if not output.staged:
                 self._take_away(output, publications.get(output.path))
+            elif self._stage_private(output) and not output.folder:
+                fresh.add(output.name)
         for output in outputs:
+            if output.name in fresh:
+                continue
             home = self._paths.absolute(output.staging if output.staged else output.path)
             files.make_folders(home if output.folder else os.path.dirname(home))
         return ()
 
-    def _stage_private(self, output: BoundOutput) -> None:
+    def _reuse(self, outputs: Sequence[BoundOutput]) -> bool:
+        """Give a spare folder the name of a new key; False where there is none that fits."""
+        spare = self._spare.get(_shape(outputs))
+        key = self._staging_key(outputs[0]) if spare else None
+        if not spare or key is None or os.path.lexists(key):
+            return False
+        files.rename(spare.pop(), key)
+        return True
+
+    def _retire(self, outputs: Sequence[BoundOutput]) -> bool:
+        """Make the folder of a key that is done a spare one; False where something is left in it."""
+        shape = _shape(outputs)
+        key = self._staging_key(outputs[0]) if shape else None
+        if key is None or not os.path.exists(os.path.join(key, OWNER)):
+            return False
+        if (
+            any(os.listdir(os.path.join(key, name)) for name in shape)
+            or len(os.listdir(key)) > len(shape) + 1
+        ):
+            return False
+        place = os.path.join(self._paths.area, STAGING, f"{self._parts.owner().session}-{next(self._spares)}")
+        files.rename(key, place)
+        self._spare.setdefault(shape, []).append(place)
+        return True
+
+    def close(self) -> None:
+        """Remove the spare folders."""
+        for places in self._spare.values():
+            for place in places:
+                files.remove(place)
+        self._spare.clear()
+
+    def _stage_private(self, output: BoundOutput) -> bool:
+        """Returns whether the folder of the output was made just now."""
         folder = os.path.dirname(self._paths.absolute(output.staging))
+        key = self._staging_key(output)
+        if key is not None and self._is_new(key):
+            self._own(key)
+            return files.make_folder(folder)
         files.remove(folder)
         files.make_folders(folder)
-        key = self._staging_key(output)
         if key is not None and not os.path.exists(os.path.join(key, OWNER)):
             with contextlib.suppress(FileExistsError):
-                files.write_new(os.path.join(key, OWNER), "\n".join(self._parts.owner()).encode())
+                self._own(key)
+        return True
+
+    def _is_new(self, key: str) -> bool:
+        """Make the folder of a key; False where it is there already."""
+        try:
+            return files.make_folder(key)
+        except FileNotFoundError:
+            files.make_folders(os.path.dirname(key))
+            return files.make_folder(key)
+
+    def _own(self, key: str) -> None:
+        files.write_new(os.path.join(key, OWNER), "\n".join(self._parts.owner()).encode())
 
     def _staging_key(self, output: BoundOutput) -> Optional[str]:
         """The folder of the key, above the output's own: `.mlorch/tmp/staging/<key>`."""
@@ -104,9 +163,13 @@ class Staging:
                 content = self._ground.loose.take_at(absolute)
                 if content is not None and os.path.lexists(absolute):
                     kept.append(self._parts.kept.take(absolute, output.path, content))
+        if self._retire(outputs):
+            return kept
         for output in outer(outputs):
             if output.staged:
-                files.remove(os.path.dirname(self._paths.absolute(output.staging)))
+                folder = os.path.dirname(self._paths.absolute(output.staging))
+                if not files.remove_folder(folder):  # something was left in it
+                    files.remove(folder)
                 key = self._staging_key(output)
                 if key is not None and os.path.isdir(key) and not set(os.listdir(key)) - {OWNER}:
                     self._drop_key(key)
@@ -183,3 +246,15 @@ class Staging:
             if (owner is None and session.is_old(folder)) or (owner and not self._parts.is_alive(owner)):
                 dead.append(folder)
         return dead
+
+
+def _shape(outputs: Sequence[BoundOutput]) -> Tuple[str, ...]:
+    """The names of the outputs, if all are staged files with a folder of their own; else nothing."""
+    if any(not item.staged or item.folder for item in outputs):
+        return ()
+    names = tuple(item.name for item in outputs)
+    homes = {os.path.dirname(item.staging) for item in outputs}
+    fits = len(homes) == len(names) and all(
+        item.staging.endswith(f"/{item.name}/{os.path.basename(item.staging)}") for item in outputs
+    )
+    return names if fits else ()

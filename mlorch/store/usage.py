@@ -70,10 +70,21 @@ class Usage:
         self._guard = threading.Lock()
         self._rows: List[Tuple[Any, ...]] = []
         self._referred: Set[bytes] = set()
+        self._alone: Set[Digest] = set()
+        """Objects that were seen to be files: there is no need to look whether they list members."""
 
     def add(self, taken: Mapping[Digest, Pending], records: Iterable[Record]) -> None:
         """Count what a commit brought."""
-        referred = with_members(self._objects, {digest for record in records for digest in named(record)})
+        lone, others = set(), set()
+        for record in records:
+            for artifact in record.outputs.values():
+                if artifact.content.kind == "file":
+                    lone.add(artifact.content.digest)
+            others |= named(record)
+        referred = with_members(self._objects, others - lone - self._alone) | lone | (others & self._alone)
+        if len(self._alone) > MAX_ROWS:
+            self._alone.clear()
+        self._alone |= lone
         rows = [(raw(digest), pending.bytes, int(digest in referred)) for digest, pending in taken.items()]
         with self._guard:
             self._rows += rows

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from typing import Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import ContextManager, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from mlorch.errors import CorruptObject, EnvironmentFault
 from mlorch.model import Artifact, BoundOutput, Content, Entry
@@ -81,6 +81,9 @@ class LocalWorkspace:
         folder = os.path.dirname(target)
         self._to_sync.setdefault(os.stat(folder).st_dev, folder)
         return Placed(True, kept)
+
+    def together(self) -> ContextManager[None]:
+        return self._parts.publications.together()
 
     def _build(self, artifact: Artifact, temporary: str) -> Tuple[Entry, ...]:
         """Make the content at a temporary path, verified. Raises CorruptObject."""
@@ -159,6 +162,10 @@ class LocalWorkspace:
                 kept += self._ground.put_away(above, absolute)
         files.make_folders(os.path.dirname(target))
         return kept
+
+    def close(self) -> None:
+        """At the end of a run: nothing is staged any more."""
+        self._staging.close()
 
     def sync(self) -> None:
         """Make all that was put in place durable."""
