@@ -80,11 +80,15 @@ def execute(
 ) -> RunSummary:
     """Run a pipeline. Raises SpecError, UsageError, LockedError, StoreError, EnvironmentFault before anything executes."""
     began = time.time()
-    if not os.path.isdir(settings.store):
-        # Whatever can be found wrong is found before anything is written.
-        dry_run(open_session(pipeline, settings, open_store(settings, create=False), os.environ), choice)
-    store = open_store(settings, create=True)
+    there = os.path.isdir(settings.store)
+    store = open_store(settings, create=there)
     session = open_session(pipeline, settings, store, os.environ)
+    dry: Optional[DryRun] = None
+    if not there:
+        # Whatever can be found wrong is found before anything is written.
+        dry = dry_run(session, choice)
+        if not store.create():
+            dry, session = None, open_session(pipeline, settings, store, os.environ)
     run = new_run_id()
     with _signals() as inbox:
         waited: List[str] = []
@@ -94,8 +98,9 @@ def execute(
             warnings = [f"an earlier run was cut off; what it left is kept in `{path}`" for path in kept]
             if waited or kept:
                 # The run before may have changed anything.
-                session = open_session(pipeline, settings, store, os.environ)
-            return _locked(session, choice, options, Context(run, lease, began, listeners, inbox, warnings))
+                dry, session = None, open_session(pipeline, settings, store, os.environ)
+            context = Context(run, lease, began, listeners, inbox, warnings)
+            return _locked(session, choice, options, context, dry or dry_run(session, choice))
         except FileNotFoundError as error:
             message = f"`{error.filename}` vanished while the run needed it"
             raise EnvironmentFault(
@@ -118,8 +123,7 @@ class Context:
     warnings: List[str]
 
 
-def _locked(session: Session, choice: Choice, options: Options, context: Context) -> RunSummary:
-    dry = dry_run(session, choice)
+def _locked(session: Session, choice: Choice, options: Options, context: Context, dry: DryRun) -> RunSummary:
     capacity_problems = _capacity_problems(session, dry, options)
     if capacity_problems:
         raise SpecError(capacity_problems)

@@ -131,6 +131,10 @@ class Store(Protocol):
     path: str
     workspace: Workspace
 
+    def create(self) -> bool:
+        """Let a store that was opened for reading be written from now on; what was digested stays known. Returns whether
+        it was made just now: if not, another process may have brought records. Raises StoreError, EnvironmentFault."""
+
     # contents
     def content(self, path: str, exclude: Sequence[str] = ()) -> Optional[Content]:
         """What stands at a path now, by digest; None where nothing does. Digests are cached by (path, size, mtime_ns,

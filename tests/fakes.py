@@ -261,6 +261,9 @@ class FakeStore:
     def is_tracked(self, path: str) -> bool:
         return False
 
+    def create(self) -> bool:
+        return True
+
     def _private(self, name: str) -> str:
         path = os.path.join(self.path, "tmp", name)
         os.makedirs(path, exist_ok=True)

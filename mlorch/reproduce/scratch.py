@@ -29,6 +29,9 @@ class ScratchLog:
     def append(self, event: Event) -> None:
         del event
 
+    def flush(self) -> None:
+        pass
+
     def write(self, name: str, text: str, executable: bool = False) -> str:
         target = os.path.join(self.path, name)
         with open(target, "w", encoding="utf-8", errors="surrogateescape") as file:

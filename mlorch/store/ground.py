@@ -31,7 +31,7 @@ class Parts(NamedTuple):
     temporaries: Temporaries
     owner: Callable[[], Owner]
     is_alive: Callable[[Owner], bool]
-    readonly: bool
+    readonly: Callable[[], bool]
 
 
 class Ground:
@@ -57,7 +57,7 @@ class Ground:
 
     def writable(self) -> None:
         """Raises EnvironmentFault where the store was opened for reading only."""
-        if self.parts.readonly:
+        if self.parts.readonly():
             raise EnvironmentFault("the store was opened for reading only, so the workspace can't be changed")
 
     def put_away(self, path: str, absolute: str) -> Tuple[str, ...]:

@@ -97,6 +97,12 @@ class Index:
         if rows:
             self.write(lambda db: insert(db, table, rows))
 
+    def write_from_now_on(self) -> None:
+        """An index in memory, or one that was only read, gives way to the file."""
+        with self._guard:
+            self.close()
+            self._readonly = self._stale = False
+
     def close(self) -> None:
         with self._guard:
             if self._connection is not None:

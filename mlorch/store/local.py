@@ -42,9 +42,7 @@ class LocalStore:
         self.readonly = not create
         self.paths = Paths(settings)
         if create:
-            check.prepare(self.path)
-            if self.path != self.paths.area:
-                check.prepare(self.paths.area)
+            self._prepare()
         else:
             check.check_format(self.path)
         self.session = Session(os.path.join(self.path, "tmp"))
@@ -87,9 +85,24 @@ class LocalStore:
                 self.temporaries,
                 owner,
                 is_alive,
-                self.readonly,
+                lambda: self.readonly,
             )
         )
+
+    def _prepare(self) -> None:
+        check.prepare(self.path)
+        if self.path != self.paths.area:
+            check.prepare(self.paths.area)
+
+    @translated
+    def create(self) -> bool:
+        fresh = self.readonly and not os.path.lexists(self.path)
+        self._prepare()
+        self.readonly = self.objects.readonly = False
+        self.index.write_from_now_on()
+        if not fresh:
+            self.usage.add_of(self.record_files.catch_up())
+        return fresh
 
     # ----------------------------------------------------------------------------------------------- contents
 

@@ -37,7 +37,7 @@ class Objects:
         self._quarantine = os.path.join(path, "quarantine")
         self._gc_lock = os.path.join(path, "locks", "gc")
         self._session = session
-        self._readonly = readonly
+        self.readonly = readonly
         self._guard = threading.Lock()
         self._pending: Dict[Digest, Pending] = {}
         self._installing: Dict[Digest, Pending] = {}
@@ -178,7 +178,7 @@ class Objects:
 
     def quarantine(self, digest: Digest) -> Optional[str]:
         """Move an object to `quarantine/`; returns where it is, None where nothing could be moved."""
-        if self._readonly:
+        if self.readonly:
             return None
         with self._guard:
             self._pending.pop(digest, None)
@@ -275,7 +275,7 @@ class Objects:
             files.remove(pending.temporary)
 
     def _writable(self) -> None:
-        if self._readonly:
+        if self.readonly:
             raise EnvironmentFault("the store was opened for reading only, so nothing can be added to it")
         self._session.folder()  # from here on a `gc` sees that this process lives
 

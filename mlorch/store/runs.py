@@ -137,7 +137,7 @@ class RunFolder:
             if self._fd is None:
                 raise EnvironmentFault("the run's event file is closed already")
             self._waiting.append(data)
-            if len(self._waiting) >= GATHERED:
+            if len(self._waiting) >= GATHERED or event.kind.startswith("run."):
                 self._flush(self._fd)
 
     def flush(self) -> None:

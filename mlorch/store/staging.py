@@ -199,7 +199,7 @@ class Staging:
         return kept
 
     def recover(self) -> Tuple[str, ...]:
-        if self._parts.readonly or not os.path.isdir(self._paths.area):
+        if self._parts.readonly() or not os.path.isdir(self._paths.area):
             return ()
         kept: List[str] = []
         with self._alone():

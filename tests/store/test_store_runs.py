@@ -31,6 +31,7 @@ def test_a_run_is_read_back_in_order(project: Project) -> None:
     events += [Event("step.started", 2.0 + n, "r1", f"s@{n}", "s", {"line": "a\nb\udcff"}) for n in range(3)]
     for event in events:
         log.append(event)
+    log.flush()
     assert list(project.store.events("r1")) == events
     assert project.store.runs()[0].status == "running"
     log.close()
