@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import queue
+import sys
 import threading
-from typing import Callable, Dict, Optional, Set
+from typing import Any, Callable, Dict, Optional, Set
 
 from mlorch.engine.agent import Agent, Tools
 from mlorch.engine.control import Alarms, Control
@@ -14,6 +15,20 @@ from mlorch.engine.process import Starter
 from mlorch.model import Attempt, Ended
 
 Deliver = Callable[[Attempt, Ended], None]
+
+
+def _joblib() -> Any:
+    """What hosts the agents, imported only when something runs: 0.1 s. It would import numpy too, which takes several times
+    as long and starts threads, only to recognise arrays among the arguments; agents get none."""
+    hidden = "numpy" not in sys.modules
+    if hidden:
+        sys.modules["numpy"] = None  # type: ignore[assignment]
+    try:
+        import joblib
+    finally:
+        if hidden:
+            del sys.modules["numpy"]
+    return joblib
 
 
 class JoblibLauncher:
@@ -92,12 +107,11 @@ class JoblibLauncher:
     def _run_agents(self, deliver: Deliver) -> None:
         """In a thread of its own, as `Parallel` returns only when all agents have."""
         try:
-            from joblib import Parallel, delayed, parallel_config  # 0.1 s and more: only when something runs
-
+            joblib = _joblib()
             # Threads: they only supervise processes. `parallel_config` holds for this thread.
-            with parallel_config(backend="threading"):
-                Parallel(n_jobs=self._slots, batch_size=1, pre_dispatch="all")(
-                    delayed(self._agent)(deliver) for _ in range(self._slots)
+            with joblib.parallel_config(backend="threading"):
+                joblib.Parallel(n_jobs=self._slots, batch_size=1, pre_dispatch="all")(
+                    joblib.delayed(self._agent)(deliver) for _ in range(self._slots)
                 )
         except BaseException as error:
             self.failure = self.failure or error

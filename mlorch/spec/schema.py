@@ -9,9 +9,10 @@ import json
 import os
 import re
 from functools import lru_cache
-from typing import Any, Dict, Iterator, List, Mapping, Sequence, Tuple
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from mlorch.errors import EnvironmentFault
+from mlorch.spec import quick
 
 FILE = "pipeline.schema.json"
 Json = Dict[str, Any]
@@ -104,7 +105,16 @@ class Violation:
         return "propertyNames" in self.steps
 
 
+@lru_cache(maxsize=None)
+def _quick(definition: str) -> Optional[quick.Test]:
+    return quick.compiled(_stripped(resolved(definition)))
+
+
 def violations(document: Any, definition: str = "") -> Iterator[Violation]:
+    """In which ways a document does not fit. jsonschema is asked only where something does not."""
+    fits = _quick(definition)
+    if fits is not None and fits(document):
+        return
     for error in _validator(definition).iter_errors(document):
         yield Violation(error)
 
