@@ -4,8 +4,8 @@ happened."""
 from __future__ import annotations
 
 import contextlib
-import itertools
 import os
+import stat
 from typing import Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from mlorch.model import BoundOutput
@@ -29,51 +29,58 @@ class Staging:
         self._asides = Asides(ground.paths, ground.parts.temporaries.own)
         self._surveys: Dict[str, Survey] = {}
         self._spare: Dict[Tuple[str, ...], List[str]] = {}
-        """Empty folders of keys that are done, by the names in them: two renames take much less than making and removing
-        the folders and the owner's file for each step, all the more while a sync is going on."""
-        self._spares = itertools.count()
+        """Empty folders of keys that are done, by the names in them, in the session's own folder: two renames take much
+        less than making and removing the folders and the owner's file for each step, all the more while a sync goes on."""
 
     def stage(
         self, outputs: Sequence[BoundOutput], publications: Mapping[str, Publication]
     ) -> Tuple[str, ...]:
         self._ground.writable()
-        if self._reuse(outputs):
+        if self._stage_whole(outputs):
             return ()
-        inner = outer(outputs)
-        fresh = set()
-        for output in inner:
-            if not output.staged:
+        for output in outer(outputs):
+            if output.staged:
+                self._stage_private(output)
+            else:
                 self._take_away(output, publications.get(output.path))
-            elif self._stage_private(output) and not output.folder:
-                fresh.add(output.name)
         for output in outputs:
-            if output.name in fresh:
-                continue
             home = self._paths.absolute(output.staging if output.staged else output.path)
             files.make_folders(home if output.folder else os.path.dirname(home))
         return ()
 
-    def _reuse(self, outputs: Sequence[BoundOutput]) -> bool:
-        """Give a spare folder the name of a new key; False where there is none that fits."""
-        spare = self._spare.get(_shape(outputs))
-        key = self._staging_key(outputs[0]) if spare else None
-        if not spare or key is None or os.path.lexists(key):
+    def _stage_whole(self, outputs: Sequence[BoundOutput]) -> bool:
+        """Give a spare folder, or one made out of sight, the name of a new key; False where there is one already, or the
+        outputs need more than a folder each."""
+        shape = _shape(outputs)
+        key = self._staging_key(outputs[0]) if shape else None
+        if key is None or os.path.lexists(key):
             return False
-        files.rename(spare.pop(), key)
+        spare = self._spare.get(shape)
+        place = spare.pop() if spare else self._make(shape)
+        try:
+            files.rename(place, key)
+        except FileNotFoundError:
+            files.make_folders(os.path.dirname(key))
+            files.rename(place, key)
         return True
+
+    def _make(self, shape: Sequence[str]) -> str:
+        place = self._parts.temporaries.own()
+        files.make_folder(place)
+        self._own(place)
+        for name in shape:
+            files.make_folder(os.path.join(place, name))
+        return place
 
     def _retire(self, outputs: Sequence[BoundOutput]) -> bool:
         """Make the folder of a key that is done a spare one; False where something is left in it."""
         shape = _shape(outputs)
         key = self._staging_key(outputs[0]) if shape else None
-        if key is None or not os.path.exists(os.path.join(key, OWNER)):
+        if key is None or not _is_as_made(key, (OWNER, *shape)):
             return False
-        if (
-            any(os.listdir(os.path.join(key, name)) for name in shape)
-            or len(os.listdir(key)) > len(shape) + 1
-        ):
+        if not all(_is_as_made(os.path.join(key, name), ()) for name in shape):
             return False
-        place = os.path.join(self._paths.area, STAGING, f"{self._parts.owner().session}-{next(self._spares)}")
+        place = self._parts.temporaries.own()
         files.rename(key, place)
         self._spare.setdefault(shape, []).append(place)
         return True
@@ -85,27 +92,14 @@ class Staging:
                 files.remove(place)
         self._spare.clear()
 
-    def _stage_private(self, output: BoundOutput) -> bool:
-        """Returns whether the folder of the output was made just now."""
+    def _stage_private(self, output: BoundOutput) -> None:
         folder = os.path.dirname(self._paths.absolute(output.staging))
-        key = self._staging_key(output)
-        if key is not None and self._is_new(key):
-            self._own(key)
-            return files.make_folder(folder)
         files.remove(folder)
         files.make_folders(folder)
+        key = self._staging_key(output)
         if key is not None and not os.path.exists(os.path.join(key, OWNER)):
             with contextlib.suppress(FileExistsError):
                 self._own(key)
-        return True
-
-    def _is_new(self, key: str) -> bool:
-        """Make the folder of a key; False where it is there already."""
-        try:
-            return files.make_folder(key)
-        except FileNotFoundError:
-            files.make_folders(os.path.dirname(key))
-            return files.make_folder(key)
 
     def _own(self, key: str) -> None:
         files.write_new(os.path.join(key, OWNER), "\n".join(self._parts.owner()).encode())
@@ -246,6 +240,16 @@ class Staging:
             if (owner is None and session.is_old(folder)) or (owner and not self._parts.is_alive(owner)):
                 dead.append(folder)
         return dead
+
+
+def _is_as_made(folder: str, names: Sequence[str]) -> bool:
+    """Whether a folder is a real and open one with just these names in it."""
+    try:
+        found = os.lstat(folder)
+        whole = stat.S_ISDIR(found.st_mode) and found.st_mode & 0o700 == 0o700
+        return whole and sorted(os.listdir(folder)) == sorted(names)
+    except OSError:
+        return False
 
 
 def _shape(outputs: Sequence[BoundOutput]) -> Tuple[str, ...]:
