@@ -1,5 +1,7 @@
 """The hub: sends an attempt as soon as its upstream is done and its resources fit. One thread, no polling, no barrier."""
 
+# Over 400 lines because the loop and what each message leads to are one thing, and read as one.
+
 from __future__ import annotations
 
 import heapq

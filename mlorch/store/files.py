@@ -5,6 +5,8 @@ Paths are absolute `str` (surrogateescape). Functions raise OSError; the facade 
 `EnvironmentFault`.
 """
 
+# Over 400 lines because nothing else may change files: that is easy to see only while it is one module.
+
 from __future__ import annotations
 
 import contextlib
