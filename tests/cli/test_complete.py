@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import pty
+import select
 import shutil
+import signal
 import subprocess
 import sys
+import time
 
 import pytest
 from hypothesis import given, settings
@@ -142,24 +147,72 @@ def test_a_script_for_each_shell(cli, shell):
         assert subprocess.run([shell, "-n"], input=script, encoding="utf-8", check=False).returncode == 0
 
 
-def test_bash_itself_completes(project, tmp_path):
-    script = project("--show-completion", "bash", _TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION="1").stdout
+@pytest.fixture
+def shell_env(project, tmp_path):
+    """The environment of a person whose PATH has `mlorch`."""
     command = tmp_path / "bin" / "mlorch"
     command.parent.mkdir()
     command.write_text(f'#!/bin/sh\nexec {sys.executable} -m mlorch "$@"\n')
     command.chmod(0o755)
-    program = script + (
+    return {
+        **project.env,
+        "PATH": f"{command.parent}:{project.env['PATH']}",
+        "TERM": "xterm",
+        "HOME": str(tmp_path),
+    }
+
+
+def script_for(project, shell: str) -> str:
+    return project("--show-completion", shell, _TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION="1").stdout
+
+
+def test_bash_itself_completes(project, shell_env):
+    program = script_for(project, "bash") + (
         "\nCOMP_WORDS=(mlorch run tra); COMP_CWORD=2; COMP_LINE='mlorch run tra'; COMP_POINT=14\n"
         "_mlorch_completion mlorch; printf '%s\\n' \"${COMPREPLY[@]}\"\n"
     )
-    done = subprocess.run(
-        ["bash", "--norc", "-c", program],
-        cwd=project.cwd,
-        env={**project.env, "PATH": f"{command.parent}:{project.env['PATH']}"},
-        capture_output=True,
-        encoding="utf-8",
-    )
+    command = ["bash", "--norc", "-c", program]
+    done = subprocess.run(command, cwd=project.cwd, env=shell_env, capture_output=True, encoding="utf-8")
     assert done.stdout.split() == ["train_all"]
+
+
+@pytest.mark.skipif(shutil.which("fish") is None, reason="fish is not installed")
+def test_fish_itself_completes(project, shell_env):
+    program = script_for(project, "fish") + '\ncomplete -C "mlorch run tra"\ncomplete -C "mlorch sh"\n'
+    command = ["fish", "--no-config", "-c", program]
+    done = subprocess.run(command, cwd=project.cwd, env=shell_env, capture_output=True, encoding="utf-8")
+    assert [line.split("\t")[0] for line in done.stdout.splitlines()] == ["train_all", "show"], done.stderr
+
+
+@pytest.mark.skipif(shutil.which("zsh") is None, reason="zsh is not installed")
+def test_zsh_itself_completes(project, shell_env, tmp_path):
+    """zsh completes only where somebody types: a pseudo-terminal, a line, a tab, and what echo then prints."""
+    (tmp_path / "mlorch.zsh").write_text(script_for(project, "zsh"))
+    (tmp_path / ".zshrc").write_text(
+        f"autoload -U compinit; compinit -u -d {tmp_path}/dump\n. {tmp_path}/mlorch.zsh\n"
+    )
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.chdir(project.cwd)
+        os.execvpe("zsh", ["zsh", "-i"], {**shell_env, "ZDOTDIR": str(tmp_path), "PS1": "ready> "})
+    try:
+        read_until(terminal, b"ready> ")
+        os.write(terminal, b"mlorch run tra\t")
+        read_until(terminal, b"train_all")
+    finally:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        os.close(terminal)
+
+
+def read_until(terminal: int, wanted: bytes, seconds: float = 60.0) -> bytes:
+    """What a terminal prints up to `wanted`."""
+    seen, deadline = b"", time.monotonic() + seconds
+    while wanted not in seen:
+        ready, _, _ = select.select([terminal], [], [], max(0.0, deadline - time.monotonic()))
+        assert ready, f"{wanted!r} did not come: {seen!r}"
+        seen += os.read(terminal, 1 << 16)
+    return seen
 
 
 # ----------------------------------------------------------------------------------------------- outline
