@@ -7,7 +7,6 @@ import os
 import platform
 import signal
 import socket
-import subprocess
 import sys
 import time
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, List, Mapping, 
 
 from mlorch import __version__
 from mlorch.claims import touched_paths
+from mlorch.commit import commit_of
 from mlorch.engine.attempts import AttemptMaker
 from mlorch.engine.events import outcome_data, reason_data
 from mlorch.engine.hooks import HookRunner
@@ -327,7 +327,7 @@ def _previous_metrics(store: Store, pipeline: Pipeline) -> Optional[Mapping[str,
 def _meta(session: Session, options: Options, instances: int) -> Dict[str, Value]:
     """Who, host, commit and whether dirty, command line, CI address."""
     pipeline = session.pipeline
-    commit, dirty = _git(pipeline.root)
+    commit, dirty = commit_of(pipeline.root)
     return {
         "pipeline": pipeline.file,
         "name": pipeline.name,
@@ -361,26 +361,6 @@ def _ci_address() -> str:
             env.get("GITHUB_SERVER_URL", ""), env.get("GITHUB_REPOSITORY", ""), env["GITHUB_RUN_ID"]
         )
     return env.get("CI_JOB_URL", "")
-
-
-def _git(root: str) -> Tuple[str, Optional[bool]]:
-    """(commit, whether tracked files differ from it); empty outside a repository. Runs no hook and no fsmonitor."""
-    if not os.path.exists(os.path.join(root, ".git")):
-        return "", None
-    base = ["git", "-C", root, "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null"]
-    try:
-        commit = subprocess.run([*base, "rev-parse", "HEAD"], capture_output=True, timeout=10, check=False)
-        if commit.returncode:
-            return "", None
-        dirty = subprocess.run(
-            [*base, "status", "--porcelain", "--untracked-files=no"],
-            capture_output=True,
-            timeout=10,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return "", None
-    return commit.stdout.decode("ascii", "replace").strip(), bool(dirty.stdout.strip())
 
 
 def _capacity_problems(session: Session, dry: DryRun, options: Options) -> List[Problem]:

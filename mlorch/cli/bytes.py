@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any, Union
 
+from mlorch.report.style import PLAIN
+
 SEQUENCE = rb"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\^_])"
 CONTROL = re.compile(SEQUENCE + rb"|\x1b|\xc2[\x80-\x9f]|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 """Escape sequences, and control characters but tab, newline and carriage return."""
@@ -19,7 +21,7 @@ class LogWriter:
         self.at_line_start = True
 
     def header(self, text: str) -> None:
-        self._put((text + "\n").encode("utf-8", "backslashreplace"))
+        self._put((PLAIN.clean(text) + "\n").encode("utf-8", "backslashreplace"))
 
     def write(self, chunk: bytes) -> None:
         data = self.rest + chunk

@@ -18,6 +18,7 @@ from mlorch.model import Settings
 from mlorch.plan.code import find_interpreter
 from mlorch.report.style import bytes_text
 from mlorch.store.check import REMOTE, mount_kind
+from mlorch.store.paths import AREA
 
 PACKAGES = ("typer", "rich", "PyYAML", "jsonschema", "joblib", "blake3")
 FICLONE = 0x40049409
@@ -88,8 +89,9 @@ def examine(settings: Settings, python: Optional[str], environ: Mapping[str, str
 
 
 def nearest(path: str) -> str:
-    """The path, or the nearest folder above it that exists."""
-    while not os.path.isdir(path):
+    """The path, or the nearest folder above it that exists. A `.mlorch` that is a link counts for nothing: it may have
+    come with a repository, and `doctor` tries locks there."""
+    while not os.path.isdir(path) or (os.path.basename(path) == AREA and os.path.islink(path)):
         path = os.path.dirname(path)
     return path
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from dataclasses import dataclass, field
 from typing import Dict, Iterator, List, Sequence, Tuple
 
@@ -30,6 +31,8 @@ class Outline:
 
 def outline(path: str, seen: Sequence[str] = ()) -> Outline:
     """The outline of a pipeline file and of what it includes; empty for one that can't be read."""
+    if (seen or os.path.islink(path)) and not _stays(path, seen[0] if seen else path):
+        return Outline()
     text = _read(path)
     lines = [found for found in map(_line, text.splitlines()) if found]
     steps: Dict[str, List[str]] = {}
@@ -45,10 +48,18 @@ def outline(path: str, seen: Sequence[str] = ()) -> Outline:
     return result
 
 
+def _stays(path: str, pipeline: str) -> bool:
+    """Whether a file lies in the project of a pipeline, links followed."""
+    from mlorch.spec.root import find_root
+
+    return os.path.realpath(path).startswith(os.path.realpath(find_root(pipeline)) + "/")
+
+
 def _read(path: str) -> str:
     try:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            return file.read(LARGEST)
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(descriptor, encoding="utf-8", errors="replace") as file:
+            return file.read(LARGEST) if stat.S_ISREG(os.fstat(descriptor).st_mode) else ""
     except OSError:
         return ""
 

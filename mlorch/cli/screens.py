@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -119,12 +118,13 @@ def why_text(
 ) -> str:
     """One block per instance. `stored` gives the text of a source by digest."""
 
+    from mlorch.store.paths import read_inside
+
     def current(path: str) -> Optional[str]:
         try:
-            with open(os.path.join(pipeline.root, path), encoding="utf-8") as file:
-                return file.read()
-        except (OSError, UnicodeDecodeError):
-            return None
+            return read_inside(pipeline.root, path).decode("utf-8")
+        except (OSError, ValueError):
+            return None  # a record may come from elsewhere and name any path
 
     blocks = []
     for answer in answers:

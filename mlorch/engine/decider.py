@@ -10,7 +10,7 @@ from typing import Callable, Dict, List, Mapping, Optional
 from mlorch.digest import untag_floats
 from mlorch.engine import rebuild
 from mlorch.engine.rebuild import Recalled
-from mlorch.errors import ExpressionError
+from mlorch.errors import EnvironmentFault, ExpressionError
 from mlorch.model import Decision, Instance, Invocation, Problem, Reason, Record, Result
 from mlorch.plan.bind import Binder
 from mlorch.plan.code import CodeReader
@@ -111,6 +111,8 @@ class Decider:
         found: List[Recalled] = []
         now = time.time()
         for record in self.store.records(invocation.key):
+            if not _fits(record, invocation):
+                continue
             problem = rebuild.obstacle(record, now, instance.step.cache.ttl, self._changed_modules(record))
             if problem is None:
                 problem = self._lost(record)
@@ -122,7 +124,10 @@ class Decider:
     def _changed_modules(self, record: Record) -> List[str]:
         changed = []
         for path, digest in record.modules.items():
-            content = self.store.content(path)
+            try:
+                content = self.store.content(path)
+            except EnvironmentFault:
+                content = None  # out of the project: no step of ours loaded it from there
             if content is None or content.digest != digest:
                 changed.append(path)
         return changed
@@ -175,6 +180,12 @@ class Decider:
             return 0.0
         known = self.store.durations(self.world.pipeline.file, instance.name, instance.step.id)
         return statistics.median(known) if known else None
+
+
+def _fits(record: Record, invocation: Invocation) -> bool:
+    """Whether a record has just the outputs that its key declares. One that came with a repository may name any path."""
+    found = {name: artifact.path for name, artifact in record.outputs.items()}
+    return found == {output.name: output.path for output in invocation.outputs}
 
 
 def result_of(decision: Decision, failed: bool = False) -> Result:

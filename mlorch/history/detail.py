@@ -8,6 +8,7 @@ from typing import Any, Dict, Iterable, List, Mapping, Optional, Tuple
 from mlorch.digest import untag_floats
 from mlorch.model import Event, Value
 from mlorch.ports import RunInfo, Store
+from mlorch.store.tree import DIGEST
 
 ENDINGS = {
     "step.cached": "cached",
@@ -16,6 +17,9 @@ ENDINGS = {
     "step.blocked": "blocked",
     "step.cancelled": "cancelled",
 }
+OUTCOMES = frozenset([*ENDINGS.values(), "failed"])
+LONGEST = 1e12
+"""Seconds; no step takes that long."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +99,10 @@ def fold(events: Iterable[Event]) -> Tuple[List[StepView], List[str]]:
             begun.setdefault(event.instance, event.time)
             views[event.instance] = StepView(event.instance, event.step, "running", started=event.time)
         elif event.kind in ENDINGS:
-            views[event.instance] = _ended(event, data, begun.get(event.instance))
+            try:
+                views[event.instance] = _ended(event, data, begun.get(event.instance))
+            except (TypeError, ValueError, AttributeError, OverflowError):
+                continue  # a run file may come from elsewhere: what no run writes is left out
     return list(views.values()), warnings
 
 
@@ -103,36 +110,52 @@ def _ended(event: Event, data: Mapping[str, Any], started: Optional[float]) -> S
     return StepView(
         instance=event.instance,
         step=event.step,
-        outcome=str(data.get("outcome") or ENDINGS[event.kind]),
+        outcome=_outcome(data.get("outcome") or ENDINGS[event.kind]),
         started=started,
-        seconds=float(data.get("seconds") or 0.0),
-        saved=float(data.get("saved") or 0.0),
+        seconds=_seconds(data.get("seconds")),
+        saved=_seconds(data.get("saved")),
         attempts=int(data.get("attempts") or 0),
-        exit_code=data.get("exit_code"),
+        exit_code=None if data.get("exit_code") is None else int(data["exit_code"]),
         error=str(data.get("error") or ""),
         hint=str(data.get("hint") or ""),
         log=str(data.get("log") or ""),
         record=str(data.get("record") or ""),
         command=str(data.get("command") or ""),
         checks=tuple(item for item in data.get("checks") or () if isinstance(item, Mapping)),
-        reasons=tuple(data.get("reasons") or ()),
-        axes=data.get("axes") or {},
-        params=data.get("params") or {},
+        reasons=tuple(dict(reason) for reason in data.get("reasons") or ()),
+        axes=dict(data.get("axes") or {}),
+        params=dict(data.get("params") or {}),
         outputs={name: _output(name, value) for name, value in (data.get("outputs") or {}).items()},
-        metrics=data.get("metrics") or {},
-        causes=tuple(data.get("causes") or ()),
-        warnings=tuple(data.get("warnings") or ()),
+        metrics=dict(data.get("metrics") or {}),
+        causes=tuple(map(str, data.get("causes") or ())),
+        warnings=tuple(map(str, data.get("warnings") or ())),
         tolerated=bool(data.get("tolerated", False)),
         peak_rss=int(data.get("peak_rss") or 0),
-        cpu_seconds=float(data.get("cpu_seconds") or 0.0),
+        cpu_seconds=_seconds(data.get("cpu_seconds")),
     )
 
 
+def _outcome(value: object) -> str:
+    if value not in OUTCOMES:
+        raise ValueError("no outcome")
+    return str(value)
+
+
+def _seconds(value: Any) -> float:
+    seconds = float(value or 0.0)
+    if not 0.0 <= seconds < LONGEST:
+        raise ValueError("no duration")
+    return seconds
+
+
 def _output(name: str, value: Mapping[str, Any]) -> OutputView:
+    digest = str(value.get("digest") or "")
+    if not DIGEST.match(digest):
+        raise ValueError("no digest")
     return OutputView(
         name=name,
         path=str(value.get("path") or ""),
-        digest=str(value.get("digest") or ""),
+        digest=digest,
         bytes=int(value.get("bytes") or 0),
         kind=str(value.get("kind") or "file"),
         stored=bool(value.get("stored", True)),

@@ -11,6 +11,7 @@ from mlorch.engine.attempts import file_name
 from mlorch.errors import UsageError, did_you_mean
 from mlorch.history.detail import RunView, StepView
 from mlorch.ports import Store
+from mlorch.store.runs import is_id
 
 NAME = re.compile(r"^(?P<name>.+)\.(?P<attempt>[0-9]+)\.log$")
 CHUNK = 1 << 16
@@ -69,9 +70,11 @@ def find_logs(
 def _written(folder: str) -> List[Tuple[str, int, str]]:
     """(name in the file name, attempt, path) of each log in a run's folder."""
     try:
-        matches = [match for match in map(NAME.match, os.listdir(folder)) if match]
+        with os.scandir(folder) as entries:
+            names = [item.name for item in entries if item.is_file(follow_symlinks=False)]
     except OSError:
         return []
+    matches = [match for match in map(NAME.match, names) if match]
     return sorted(
         (match.group("name"), int(match.group("attempt")), os.path.join(folder, match.group()))
         for match in matches
@@ -79,11 +82,19 @@ def _written(folder: str) -> List[Tuple[str, int, str]]:
 
 
 def _recorded(store: Store, step: StepView) -> List[Log]:
-    path = os.path.join(store.root, step.log) if step.log else ""
+    """A record may come from elsewhere: what it names counts only where a run of this store has such a log."""
+    run = os.path.basename(os.path.dirname(step.log))
+    folder = run_folder(store, run)
+    path = os.path.join(folder, os.path.basename(step.log))
     match = NAME.match(os.path.basename(path))
-    if not match or not os.path.isfile(path):
+    if (
+        not match
+        or not is_id(run)
+        or os.path.islink(folder)
+        or os.path.islink(path)
+        or not os.path.isfile(path)
+    ):
         return []
-    run = os.path.basename(os.path.dirname(path))
     return [Log(step.step, step.instance, int(match.group("attempt")), path, run, earlier=True)]
 
 

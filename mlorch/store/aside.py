@@ -69,7 +69,7 @@ class Asides:
         return entry
 
     def get(self, path: str) -> Optional[AsideEntry]:
-        return _load(self._entry(path))
+        return self._load(self._entry(path))
 
     def all(self) -> Iterator[AsideEntry]:
         try:
@@ -77,7 +77,7 @@ class Asides:
         except FileNotFoundError:
             return
         for name in names:
-            entry = _load(os.path.join(self.folder, name)) if name.endswith(".json") else None
+            entry = self._load(os.path.join(self.folder, name)) if name.endswith(".json") else None
             if entry is not None:
                 yield entry
 
@@ -85,20 +85,29 @@ class Asides:
         """Forget an entry whose content has been dealt with."""
         files.remove(self._entry(entry.path))
 
+    def _load(self, name: str) -> Optional[AsideEntry]:
+        """An entry; None where there is none. Raises StoreError for one of another version."""
+        try:
+            document = serial.load(frozenset([SCHEMA]), files.read(name), f"`{name}`")
+            session, lease = document["owner"]
+            owner = Owner(str(session), str(lease))
+            entry = AsideEntry(
+                str(document["path"]), str(document["content"]), bool(document["present"]), owner
+            )
+        except (FileNotFoundError, NotADirectoryError, files.StrangeFile, ValueError, KeyError, TypeError):
+            return None
+        return entry if self._is_ours(entry) else None
+
+    def _is_ours(self, entry: AsideEntry) -> bool:
+        """Whether `add` could have made it: a journal that a repository brings could name any file to be moved in."""
+        folder, base = os.path.split(entry.content)
+        name = _id(entry.path)
+        own = (folder, base) == (self.folder, name)
+        return own or (base == "aside-" + name and self._paths.is_temporary(folder))
+
     def _entry(self, path: str) -> str:
         return os.path.join(self.folder, _id(path) + ".json")
 
 
 def _id(path: str) -> str:
     return digest_bytes(blob(path))[7:39]
-
-
-def _load(name: str) -> Optional[AsideEntry]:
-    """An entry; None where there is none. Raises StoreError for one of another version."""
-    try:
-        document = serial.load(frozenset([SCHEMA]), files.read(name), f"`{name}`")
-        session, lease = document["owner"]
-        owner = Owner(str(session), str(lease))
-        return AsideEntry(str(document["path"]), str(document["content"]), bool(document["present"]), owner)
-    except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError):
-        return None

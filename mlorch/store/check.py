@@ -5,13 +5,15 @@ from __future__ import annotations
 import errno
 import os
 import re
-from typing import Optional
+from typing import List, Optional
 
 from mlorch.errors import StoreError
 from mlorch.store import files
 
 FORMAT = "mlorch.store/1"
 REMOTE = frozenset(["nfs", "nfs4", "cifs", "smb3", "smbfs", "afs", "ncpfs", "fuse.sshfs"])
+FOREIGN = frozenset(["quarantine", "kept"])
+"""Folders that hold what others made."""
 HINT = 'put the store on a local disk: `path = "/a/local/folder"` under [store] in mlorch.toml ([store] path)'
 
 
@@ -27,6 +29,35 @@ def check_format(path: str) -> bool:
             "use the mlorch that made it, or name another folder as [store] path in mlorch.toml",
         )
     return True
+
+
+def refuse_links(path: str) -> None:
+    """Raises StoreError where a folder of the store is a link: what a repository brings along must not lead elsewhere.
+
+    Folders of the first two levels are looked at; what lies deeper is opened, made and removed without following.
+    """
+    for entry in _scan(path):
+        if entry.is_symlink():
+            raise _linked(entry.path)
+        if entry.name not in FOREIGN and entry.is_dir(follow_symlinks=False):
+            for inner in _scan(entry.path):
+                if inner.is_symlink() and os.path.isdir(inner.path):
+                    raise _linked(inner.path)
+
+
+def _scan(path: str) -> List[os.DirEntry[str]]:
+    try:
+        with os.scandir(path) as entries:
+            return list(entries)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+def _linked(path: str) -> StoreError:
+    return StoreError(
+        f"`{path}` is a symbolic link, and a store has none",
+        "remove it if you did not make it; to keep the store elsewhere name a folder as [store] path in mlorch.toml",
+    )
 
 
 def prepare(path: str) -> None:

@@ -10,6 +10,7 @@ import os
 import stat
 import threading
 import time
+from operator import index
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from mlorch.digest import digest_bytes
@@ -226,8 +227,8 @@ class Contents:
             new = self._new_folders.get(name)
         if new is not None:
             return _unpack(new.detail)
-        rows = self._index.query("select detail from folders where name=?", (blob(name),))
-        return _unpack(rows[0][0]) if rows else {}
+        rows = self._index.load("select detail from folders where name=?", (blob(name),), _unpack)
+        return rows[0] if rows else {}
 
     def _learn_folder(self, name: str, seen: SeenFolder) -> None:
         with self._guard:
@@ -310,18 +311,16 @@ class Contents:
         if self._files is None:
             with self._guard:
                 if self._files is None:
-                    rows = self._index.query(
-                        "select path, size, mtime, ctime, inode, taken, digest from files"
-                    )
-                    self._files = {text(row[0]): _file_row(row) for row in rows}
+                    sql = "select path, size, mtime, ctime, inode, taken, digest from files"
+                    self._files = dict(self._index.load(sql, (), _file_row))
         return self._files
 
     def _load_folders(self) -> Dict[str, SeenFolder]:
         if self._folders is None:
             with self._guard:
                 if self._folders is None:
-                    rows = self._index.query("select name, signature, taken, content from folders")
-                    self._folders = {text(row[0]): _folder_row(row) for row in rows}
+                    sql = "select name, signature, taken, content from folders"
+                    self._folders = dict(self._index.load(sql, (), _folder_row))
         return self._folders
 
 
@@ -329,12 +328,24 @@ def _file_content(found: os.stat_result, digest: Digest) -> Content:
     return Content(digest, "file", found.st_size, 1, bool(found.st_mode & 0o100))
 
 
-def _file_row(row: Tuple[Any, ...]) -> Seen:
-    return Seen(row[1], row[2], row[3], row[4], row[5], "blake3:" + row[6].hex())
+def _file_row(
+    path: bytes, size: int, mtime: int, ctime: int, inode: int, taken: int, digest: bytes
+) -> Tuple[str, Seen]:
+    return text(path), _seen(size, mtime, ctime, inode, taken, "blake3:" + digest.hex())
 
 
-def _folder_row(row: Tuple[Any, ...]) -> SeenFolder:
-    return SeenFolder(row[1], row[2], serial.from_json(Content, json.loads(row[3])), b"")
+def _seen(size: int, mtime: int, ctime: int, inode: int, taken: int, digest: Digest) -> Seen:
+    """Raises TypeError, ValueError for values that no look at a file gives."""
+    if len(digest) != 71:
+        raise ValueError("not a digest")
+    return Seen(index(size), index(mtime), index(ctime), index(inode), index(taken), digest)
+
+
+def _folder_row(name: bytes, signature: bytes, taken: int, content: str) -> Tuple[str, SeenFolder]:
+    found = serial.from_json(Content, json.loads(content))
+    if not tree.DIGEST.match(found.digest):
+        raise ValueError("not a digest")
+    return text(name), SeenFolder(bytes(signature), index(taken), found, b"")
 
 
 def _entry(item: tree.Found, digested: Dict[str, Seen]) -> Entry:
@@ -379,4 +390,4 @@ def _pack(detail: Dict[str, Seen]) -> bytes:
 
 
 def _unpack(data: bytes) -> Dict[str, Seen]:
-    return {path: Seen(*row) for path, row in json.loads(data).items()}
+    return {path: _seen(*row) for path, row in json.loads(data).items()}

@@ -46,6 +46,10 @@ _renameat2 = _symbol("renameat2") if sys.platform == "linux" else None
 _syncfs = _symbol("syncfs") if sys.platform == "linux" else None
 
 
+class StrangeFile(OSError):
+    """What stands where a file of ours belongs is none: a link, a pipe, a device, a folder."""
+
+
 class ReadError(OSError):
     """A source that was opened can't be read (a bad block): told apart from trouble with what is written."""
 
@@ -88,7 +92,7 @@ def write_atomic(path: str, data: bytes, temporary: str, sync: bool = True, mode
 def append(path: str, data: bytes, sync: bool = False) -> None:
     """Append in one write; after a torn last line it begins with a line end."""
     fault("open")
-    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+    fd = open_own(path, append=True)
     try:
         end = os.fstat(fd).st_size
         if end and os.pread(fd, 1, end - 1) != b"\n":
@@ -101,9 +105,9 @@ def append(path: str, data: bytes, sync: bool = False) -> None:
         os.close(fd)
 
 
-def read(path: str) -> bytes:
-    fault("open")
-    with open(path, "rb", buffering=0) as file:
+def read(path: str, follow: bool = False) -> bytes:
+    """A whole file. Never waits at a FIFO; raises StrangeFile for a link (unless `follow`) and for what is no file."""
+    with open(open_regular(path, follow), "rb", buffering=0) as file:
         return file.readall()
 
 
@@ -234,15 +238,29 @@ def hasher(size: int) -> Any:
 
 
 def open_regular(path: str, follow: bool = True) -> int:
-    """A descriptor of a regular file for reading. Never waits at a FIFO; raises OSError (EINVAL) for what is
-    no file."""
+    """A descriptor of a regular file for reading. Never waits at a FIFO; raises StrangeFile for what is no file."""
     fault("open")
     flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | (0 if follow else os.O_NOFOLLOW)
-    fd = os.open(path, flags)
+    return _regular(path, flags, 0)
+
+
+def _regular(path: str, flags: int, mode: int) -> int:
+    try:
+        fd = os.open(path, flags, mode)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.ENXIO):
+            raise StrangeFile(error.errno, "is a link or a socket, not a regular file", path) from error
+        raise
     if not stat.S_ISREG(os.fstat(fd).st_mode):
         os.close(fd)
-        raise OSError(errno.EINVAL, "is not a regular file", path)
+        raise StrangeFile(errno.EINVAL, "is not a regular file", path)
     return fd
+
+
+def open_own(path: str, append: bool = False) -> int:
+    """A descriptor of a file of ours for reading and writing, made if need be. Raises StrangeFile for what is none."""
+    flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW
+    return _regular(path, flags | (os.O_APPEND if append else 0), 0o644)
 
 
 def digest_fd(fd: int, size: int) -> Digest:

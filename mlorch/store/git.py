@@ -48,7 +48,7 @@ def _find(root: str) -> Tuple[str, Optional[str]]:
         if os.path.isdir(name):
             return top, name
         if os.path.isfile(name):
-            named = files.read(name).decode("utf-8", "surrogateescape")
+            named = files.read(name, follow=True).decode("utf-8", "surrogateescape")
             if named.startswith("gitdir:"):
                 return top, os.path.join(top, named[7:].strip())
         if top == os.path.dirname(top):
@@ -63,12 +63,12 @@ def _below(names: Set[str], prefix: str) -> FrozenSet[str]:
 
 def tracked(folder: str) -> Set[str]:
     """Names in the index of a git folder, relative to the repository's top. Raises ValueError, OSError."""
-    data = files.read(os.path.join(folder, "index"))
+    data = files.read(os.path.join(folder, "index"), follow=True)
     width = 32 if _uses_sha256(folder) else 20
     names, end = parse(data, width)
     for kind, body in _extensions(data, end, width):
         if kind == b"link" and any(body[:width]):
-            shared = files.read(os.path.join(folder, "sharedindex." + body[:width].hex()))
+            shared = files.read(os.path.join(folder, "sharedindex." + body[:width].hex()), follow=True)
             names |= parse(shared, width)[0]
     return names
 
@@ -116,6 +116,6 @@ def _extensions(data: bytes, at: int, width: int) -> Iterator[Tuple[bytes, bytes
 
 def _uses_sha256(folder: str) -> bool:
     try:
-        return b"objectformat = sha256" in files.read(os.path.join(folder, "config")).lower()
+        return b"objectformat = sha256" in files.read(os.path.join(folder, "config"), follow=True).lower()
     except OSError:
         return False

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 import threading
 from typing import TYPE_CHECKING, Any, Callable, Iterable, List, Optional, Sequence, Tuple, TypeVar
 
@@ -37,6 +38,10 @@ integer,
 create table folders(name blob primary key, signature blob, taken integer, content text, detail blob);
 create table runs(id blob primary key, size integer, mtime integer, info text) without rowid;
 """
+
+
+STATEMENTS = tuple(statement.strip() for statement in TABLES.split(";") if statement.strip())
+_SCHEMA = sorted(" ".join(statement.split()).lower() for statement in STATEMENTS)
 
 
 def blob(text: str) -> bytes:
@@ -74,6 +79,19 @@ class Index:
 
     def query(self, sql: str, arguments: Sequence[Any] = ()) -> List[Tuple[Any, ...]]:
         return self._run(lambda db: db.execute(sql, arguments).fetchall())
+
+    def load(self, sql: str, arguments: Sequence[Any], read: Callable[..., T]) -> List[T]:
+        """As `query`, each row through `read`. One that it can't read (ValueError, TypeError, AttributeError) was not
+        written by us: the index is thrown away and made anew."""
+        import sqlite3
+
+        def work(db: sqlite3.Connection) -> List[T]:
+            try:
+                return [read(*row) for row in db.execute(sql, arguments)]
+            except (ValueError, TypeError, AttributeError, OverflowError, RecursionError) as error:
+                raise sqlite3.DatabaseError("a row that can't be read") from error
+
+        return self._run(work)
 
     def write(self, work: Callable[[sqlite3.Connection], object]) -> None:
         """Run statements in one transaction. Does nothing where the store is read-only."""
@@ -155,11 +173,14 @@ class Index:
         return self._in_memory() if self._readonly else self._open_file()
 
     def _open_file(self) -> sqlite3.Connection:
+        with contextlib.suppress(FileNotFoundError):
+            if stat.S_ISLNK(os.lstat(self.path).st_mode) or stat.S_ISFIFO(os.lstat(self.path).st_mode):
+                files.remove(self.path)
         db = connect(self.path)
         try:
             db.execute("pragma journal_mode=delete")
             db.execute("pragma synchronous=full")
-            if _version(db) != VERSION:
+            if not _is_ours(db):
                 self._make(db)
         except BaseException:
             db.close()
@@ -177,6 +198,8 @@ class Index:
         # a leftover journal of a killed run can't be rolled back without writing
         if os.path.exists(self.path + "-journal"):
             return self._in_memory()
+        if not stat.S_ISREG(os.lstat(self.path).st_mode):
+            return self._in_memory()
         db = sqlite3.connect(
             f"file:{quote(os.fsencode(self.path))}?mode=ro",
             uri=True,
@@ -185,7 +208,7 @@ class Index:
             check_same_thread=False,
         )
         try:
-            if _version(db) == VERSION:
+            if _is_ours(db):
                 return db
         except sqlite3.DatabaseError:
             db.close()
@@ -206,12 +229,12 @@ class Index:
         """Throw away what another version left, and fill in. Another process may be doing the same."""
         db.execute("begin exclusive")
         try:
-            if _version(db) != VERSION:
+            if not _is_ours(db):
                 for kind, name in db.execute(
                     "select type, name from sqlite_master where name not like 'sqlite_%'"
                 ).fetchall():
                     db.execute('drop {} if exists "{}"'.format(kind, name.replace('"', '""')))
-                for statement in TABLES.split(";"):
+                for statement in STATEMENTS:
                     db.execute(statement)
                 self._populate(db)
                 db.execute(f"pragma user_version={VERSION}")
@@ -253,8 +276,13 @@ def connect(path: str) -> sqlite3.Connection:
     return sqlite3.connect(path, timeout=WAIT, isolation_level=None, check_same_thread=False)
 
 
-def _version(db: sqlite3.Connection) -> int:
-    return int(db.execute("pragma user_version").fetchone()[0])
+def _is_ours(db: sqlite3.Connection) -> bool:
+    """Whether the version and every table are those that we make: a repository may bring triggers and endless views."""
+    db.execute("pragma trusted_schema=off")
+    if int(db.execute("pragma user_version").fetchone()[0]) != VERSION:
+        return False
+    made = db.execute("select sql from sqlite_master where name not like 'sqlite\\_%' escape '\\'").fetchall()
+    return sorted(" ".join(str(sql).split()).lower() for (sql,) in made) == _SCHEMA
 
 
 def _damaged(error: Exception) -> bool:

@@ -12,7 +12,7 @@ from typing import Any, Dict, FrozenSet, Iterable, Iterator, List, Mapping, Opti
 from mlorch.digest import digest_bytes
 from mlorch.model import Digest, Value
 from mlorch.ports import Publication
-from mlorch.store import files, lines, serial
+from mlorch.store import files, lines, serial, tree
 from mlorch.store.index import blob
 from mlorch.store.session import Session, hold
 
@@ -158,14 +158,23 @@ def _replay(path: str) -> Tuple[Dict[str, Publication], int]:
     for document in lines.read(path, PUBLICATIONS):
         count += 1
         if "retired" in document:
-            found.pop(document["retired"], None)
+            found.pop(str(document["retired"]), None)
             continue
         try:
             publication = serial.from_json(Publication, document.get("publication"))
         except ValueError:
             continue
-        found[publication.path] = publication
+        if _is_sound(publication):
+            found[publication.path] = publication
     return found, count - len(found)
+
+
+def _is_sound(publication: Publication) -> bool:
+    """Whether we could have put it there: the file may come from elsewhere."""
+    path, content = publication.path, publication.content
+    parts = path.split("/")
+    strange = not path or "\0" in path or ".." in parts or parts[0] in (".git", ".mlorch", ".")
+    return not strange and tree.DIGEST.match(content.digest) is not None
 
 
 def _identity(path: str) -> Tuple[int, int, int]:
@@ -190,7 +199,7 @@ class Receipts:
     def latest(self, name: str) -> Optional[Mapping[str, Value]]:
         """{"key", "finished", "record", "run", "time"} of the last line, None where there is none."""
         found = list(lines.read(self._path(name), RECEIPTS))
-        return found[-1] if found else None
+        return {"key": "", "finished": False, **found[-1]} if found else None
 
     def write(self, name: str, key: Digest, run: str, finished: bool, record: str) -> None:
         line = {"key": key, "finished": finished, "record": record, "run": run, "time": time.time()}

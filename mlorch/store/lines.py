@@ -40,7 +40,7 @@ def read(path: str, schema: str) -> Iterator[Dict[str, Any]]:
     out."""
     try:
         data = files.read(path)
-    except (FileNotFoundError, NotADirectoryError):
+    except (FileNotFoundError, NotADirectoryError, files.StrangeFile):
         return
     headed = False
     for line in data.split(b"\n"):

@@ -41,6 +41,9 @@ class LocalStore:
         self.path = os.path.abspath(settings.store)
         self.readonly = not create
         self.paths = Paths(settings)
+        for place in dict.fromkeys((self.path, self.paths.area)):
+            self.paths.refuse_foreign(place)
+            check.refuse_links(place)
         if create:
             self._prepare()
         else:

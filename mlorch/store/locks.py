@@ -231,8 +231,8 @@ def _leads_to(own: Registration, live: Sequence[Registration], ancestors: Sequen
 def _wait_for(path: str) -> None:
     """Sleep until nobody holds the flock of a registration. No polling."""
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
+        fd = files.open_regular(path, follow=False)
+    except (FileNotFoundError, files.StrangeFile):
         return
     try:
         fcntl.flock(fd, fcntl.LOCK_SH)
@@ -318,7 +318,7 @@ def _load(path: str, name: str) -> Optional[Registration]:
         )
     except FileNotFoundError:
         return None
-    except (ValueError, KeyError, TypeError):
+    except (files.StrangeFile, ValueError, KeyError, TypeError):
         number, _, run = name.partition("-")
         return Registration(int(number), path, run, 0, "", ("",), ())
     except StoreError:

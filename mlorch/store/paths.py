@@ -3,6 +3,7 @@ reached."""
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import stat
@@ -11,6 +12,7 @@ from typing import Dict, Optional, Tuple
 
 from mlorch.errors import EnvironmentFault
 from mlorch.model import Settings
+from mlorch.store import files
 
 _NORMAL = re.compile(r"(?:(?!\.{1,2}(?:/|\Z))[^/\0]+/)*(?!\.{1,2}\Z)[^/\0]+\Z")
 """A relative path without `.`, `..` and empty parts: most are."""
@@ -18,6 +20,10 @@ _NORMAL = re.compile(r"(?:(?!\.{1,2}(?:/|\Z))[^/\0]+/)*(?!\.{1,2}\Z)[^/\0]+\Z")
 AREA = ".mlorch"
 """The folder in the root that holds temporaries and kept files; the store too, unless `[store] path` says
 otherwise."""
+
+
+ELSEWHERE = ".mlorch-tmp"
+"""The folder for temporaries on another file system than the project's."""
 
 
 class Paths:
@@ -48,6 +54,10 @@ class Paths:
             raise self._outside(path, os.path.realpath(os.path.dirname(clean)))
         return clean
 
+    def is_allowed(self, absolute: str) -> bool:
+        """Whether an absolute path lies in the root or an allowed folder, going by its name."""
+        return any(_within(absolute, folder) for folder in (self.root, *self.allow))
+
     def refresh(self) -> None:
         """Forget what is known of folders: the next look asks the file system."""
         self._until = 0.0
@@ -69,6 +79,13 @@ class Paths:
             return os.stat(real)
         except (FileNotFoundError, NotADirectoryError):
             return None
+
+    def refuse_foreign(self, folder: str) -> None:
+        """Raises EnvironmentFault where `.mlorch` is a link that leads out of the project: a repository may bring one."""
+        if folder == self.area and os.path.islink(folder):
+            real = os.path.realpath(folder)
+            if not any(_within(real, os.path.realpath(place)) for place in (self.root, *self.allow)):
+                raise self._outside(AREA, real)
 
     def contains(self, real: str) -> bool:
         """Whether a resolved path lies in the root or an allowed folder."""
@@ -96,7 +113,12 @@ class Paths:
             if above == folder or os.stat(above).st_dev != device:
                 break
             folder = above
-        return os.path.join(folder, ".mlorch-tmp"), False
+        return os.path.join(folder, ELSEWHERE), False
+
+    def is_temporary(self, folder: str) -> bool:
+        """Whether `temporary` could have named this folder for another file system."""
+        real = os.path.realpath(folder)
+        return os.path.basename(folder) == ELSEWHERE and real == folder and self.contains(real)
 
     def _inside(self, folder: str) -> bool:
         now = time.monotonic()
@@ -124,6 +146,15 @@ class Paths:
             f"`{path}` leads out of the project, to `{where}`",
             "keep it in the project folder, or allow the target under [paths] allow in mlorch.toml",
         )
+
+
+def read_inside(root: str, path: str) -> bytes:
+    """A file of the project, by a root-relative path that a stored document names. Raises OSError; StrangeFile where it
+    leads out of the root or is no file."""
+    real = os.path.realpath(os.path.join(root, path))
+    if not _within(real, os.path.realpath(root)):
+        raise files.StrangeFile(errno.ELOOP, "leads out of the project", path)
+    return files.read(real)
 
 
 def _within(path: str, folder: str) -> bool:

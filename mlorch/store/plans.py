@@ -86,6 +86,8 @@ class Plans:
     def remember(self, asked: Asked, pipeline: Pipeline) -> bool:
         """Remember a pipeline that has just been read; whether that was possible."""
         try:
+            if os.path.islink(self._store) and os.path.dirname(self._store) == asked.root:
+                return False  # a repository's own `.mlorch` may lead anywhere
             if os.path.realpath(self._folder) != os.path.join(os.path.realpath(self._store), FOLDER):
                 return False
             name, key = _name(asked), self._key(asked.root, make=True)

@@ -35,6 +35,7 @@ T = TypeVar("T")
 SCHEMA = "mlorch.record/1"
 SCHEMAS = frozenset([SCHEMA])
 NAME = re.compile(r"[0-9TZ.]+-.+\.json\Z")
+_PLACE = re.compile(r"[0-9a-f]{2}/[0-9a-f]{62}/[^/]+\.json\Z")
 TRIED = 8
 """Newest records of an instance that are looked at for one that can be read."""
 TIMED = 5
@@ -106,7 +107,7 @@ class Records:
         try:
             data = files.read(path)
             return sound(serial.from_json(Record, serial.load(SCHEMAS, data, f"the record `{path}`")))
-        except (FileNotFoundError, NotADirectoryError, ValueError, RecursionError):
+        except (FileNotFoundError, NotADirectoryError, files.StrangeFile, ValueError, RecursionError):
             return None
 
     def _again(self, path: str) -> Optional[Record]:
@@ -147,9 +148,10 @@ class Records:
                 self.flush()
                 known = Newest({}, {}, {})
                 sql = "select instance, step, path, seconds from records where pipeline=?"
-                rows = self._index.query(sql + " order by ended desc, path desc", (blob(pipeline),))
-                for instance, step, path, seconds in rows:
-                    known.older(text(instance), text(step), text(path), float(seconds))
+                for found in self._index.load(
+                    sql + " order by ended desc, path desc", (blob(pipeline),), _newest_row
+                ):
+                    known.older(*found)
                 self._latest[pipeline] = known
             return known
 
@@ -160,8 +162,8 @@ class Records:
 
     def _found(self, sql: str, arguments: Tuple[Any, ...]) -> List[Record]:
         self.flush()
-        paths = [os.path.join(self.path, text(path)) for (path,) in self._index.query(sql, arguments)]
-        loaded = [self._again(path) for path in paths]
+        paths = self._index.load(sql, arguments, _path_row)
+        loaded = [self._again(os.path.join(self.path, path)) for path in paths]
         return [record for record in loaded if record is not None]
 
     def all(self, foreign: bool = True) -> Iterator[Tuple[str, Record]]:
@@ -283,7 +285,7 @@ class Records:
         found: List[Record] = []
         for note in self.orphaned_notes():
             rows = []
-            with contextlib.suppress(FileNotFoundError):
+            with contextlib.suppress(FileNotFoundError, files.StrangeFile):
                 for line in files.read(note).split(b"\n"):
                     path = text(line)
                     record = self.load(os.path.join(self.path, path)) if safe_path(path) else None
@@ -335,7 +337,7 @@ def _id_in(path: str) -> str:
 
 
 def safe_path(path: str) -> bool:
-    return re.match(r"[0-9a-f]{2}/[0-9a-f]{62}/[^/]+\.json\Z", path) is not None
+    return _PLACE.match(path) is not None
 
 
 def ended(record: Record) -> float:
@@ -347,6 +349,18 @@ def stamp(seconds: float) -> str:
     whole = max(0, int(seconds * 1e6))
     shown = time.strftime("%Y%m%dT%H%M%S", time.gmtime(whole // 1_000_000))
     return f"{shown}.{whole % 1_000_000:06d}Z"
+
+
+def _path_row(path: bytes) -> str:
+    """Raises ValueError for a path that no record has: an index may come from elsewhere, and lead out of the store."""
+    found = text(path)
+    if not safe_path(found):
+        raise ValueError(f"`{found}` is no record")
+    return found
+
+
+def _newest_row(instance: bytes, step: bytes, path: bytes, seconds: float) -> Tuple[str, str, str, float]:
+    return text(instance), text(step), _path_row(path), float(seconds)
 
 
 def row(path: str, record: Record) -> Tuple[Any, ...]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import stat
 import threading
-from typing import Any, Dict, Iterable, Iterator, List, Optional
+from typing import Any, Dict, Iterable, Iterator, List, Optional, Tuple
 
 from mlorch.errors import EnvironmentFault, StoreError
 from mlorch.model import Event
@@ -19,6 +20,7 @@ SCHEMA = "mlorch.events/1"
 EVENTS = "events.jsonl"
 GATHERED = 64
 """Events that are written together, unless somebody asks for a `flush` before."""
+_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}\Z")
 
 
 class RunFiles:
@@ -30,7 +32,7 @@ class RunFiles:
 
     def begin(self, run: str) -> RunFolder:
         """Make a run's folder. Raises StoreError where the id is taken or can't name a folder."""
-        if not run or "/" in run or run.startswith(".") or "\0" in run:
+        if not is_id(run):
             raise StoreError(f"`{run}` can't be the id of a run")
         files.make_folders(self.path)
         folder = os.path.join(self.path, run)
@@ -41,24 +43,26 @@ class RunFiles:
         return RunFolder(folder, run)
 
     def ids(self) -> List[str]:
+        """Of all runs; a folder with a name that no run has (it would be shown) is none."""
         try:
-            return [name for name in os.listdir(self.path) if os.path.isdir(os.path.join(self.path, name))]
-        except FileNotFoundError:
+            with os.scandir(self.path) as entries:
+                return [
+                    item.name for item in entries if is_id(item.name) and item.is_dir(follow_symlinks=False)
+                ]
+        except (FileNotFoundError, NotADirectoryError):
             return []
 
     def events(self, run: str) -> Iterable[Event]:
         """The events of a run, in order. Raises StoreError where there is no such run, or it is of a foreign
         version."""
         path = os.path.join(self.path, run, EVENTS)
-        if "/" in run or not os.path.exists(path):
+        if not is_id(run) or not os.path.exists(path):
             raise StoreError(f"there is no run `{run}`", "`mlorch runs` lists those that there are")
         return _events(path)
 
     def list(self, limit: Optional[int] = None) -> List[RunInfo]:
         """Newest first; those that ended are remembered by the index."""
-        known = {
-            bytes(row[0]): row[1:] for row in self._index.query("select id, size, mtime, info from runs")
-        }
+        known = dict(self._index.load("select id, size, mtime, info from runs", (), _row))
         fresh: List[Any] = []
         infos = []
         for run in self.ids():
@@ -68,8 +72,11 @@ class RunFiles:
             except FileNotFoundError:
                 continue
             row = known.get(blob(run))
-            if row is not None and row[:2] == (found.st_size, found.st_mtime_ns):
-                infos.append(_remembered(row[2]))
+            remembered = (
+                _remembered(row[2]) if row and row[:2] == (found.st_size, found.st_mtime_ns) else None
+            )
+            if remembered is not None and remembered.id == run:
+                infos.append(remembered)
                 continue
             info = self.info(run)
             infos.append(info)
@@ -195,6 +202,10 @@ def _line(event: Event) -> bytes:
         return lines.encode(serial.to_json(event))
 
 
+def is_id(name: str) -> bool:
+    return _ID.match(name) is not None
+
+
 def new_id(taken: Iterable[str] = ()) -> str:
     """Six hexadecimal digits that no run has yet (and that no step, number or option could be taken for)."""
     known = set(taken)
@@ -218,10 +229,17 @@ def _status(totals: Dict[str, Any]) -> str:
     return "failed" if totals.get("failed") else "succeeded"
 
 
-def _remembered(text: str) -> RunInfo:
+def _row(run: bytes, size: int, mtime: int, info: str) -> Tuple[bytes, Tuple[int, int, str]]:
+    return bytes(run), (int(size), int(mtime), info)
+
+
+def _remembered(text: str) -> Optional[RunInfo]:
     import json
 
-    return serial.from_json(RunInfo, json.loads(text))
+    try:
+        return serial.from_json(RunInfo, json.loads(text))
+    except (ValueError, TypeError, RecursionError):
+        return None
 
 
 def modified(path: str) -> float:

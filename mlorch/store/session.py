@@ -21,8 +21,8 @@ PREFIX = "s-"
 def is_locked(path: str) -> bool:
     """Whether a live process holds the flock of a file. A file that is not there is not locked."""
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
+        fd = files.open_regular(path, follow=False)
+    except (FileNotFoundError, NotADirectoryError, files.StrangeFile):
         return False
     try:
         fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -76,7 +76,7 @@ def hold(path: str, wait: bool = True, shared: bool = False, append: bool = Fals
     """A descriptor of `path` (made if need be) that holds its flock. Raises BlockingIOError without `wait`,
     StoreError where the file system has no locks."""
     fault("lock")
-    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | (os.O_APPEND if append else 0), 0o644)
+    fd = files.open_own(path, append)
     try:
         fcntl.flock(fd, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | (0 if wait else fcntl.LOCK_NB))
     except OSError as error:
@@ -101,15 +101,15 @@ def dead_sessions(tmp: str) -> List[str]:
         names = os.listdir(tmp)
     except FileNotFoundError:
         return []
-    found = [name for name in names if name.startswith(PREFIX) and os.path.isdir(os.path.join(tmp, name))]
-    return [os.path.join(tmp, name) for name in found if _is_dead(os.path.join(tmp, name))]
+    found = [os.path.join(tmp, name) for name in names if name.startswith(PREFIX)]
+    return [path for path in found if os.path.isdir(path) and not os.path.islink(path) and _is_dead(path)]
 
 
 def reap(folder: str) -> None:
     """Remove a dead session's folder, holding its lock meanwhile; one that lives after all is left alone."""
     try:
-        fd = os.open(os.path.join(folder, "lock"), os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
+        fd = files.open_regular(os.path.join(folder, "lock"), follow=False)
+    except (FileNotFoundError, files.StrangeFile):
         files.remove(folder)
         return
     try:

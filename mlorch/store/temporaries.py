@@ -51,8 +51,8 @@ class Temporaries:
         """What dead processes left that may be the user's: absolute path, and a name for it."""
         for folder in self.dead():
             for name in sorted(os.listdir(folder)):
-                if name.startswith("x-"):
-                    inner = os.path.join(folder, name)
+                inner = os.path.join(folder, name)
+                if name.startswith("x-") and os.path.isdir(inner) and not os.path.islink(inner):
                     for base in os.listdir(inner):
                         yield os.path.join(inner, base), base
 
@@ -79,10 +79,12 @@ class Temporaries:
             return self._others[folder]
 
     def _known(self) -> List[str]:
-        """Folders for temporaries on other file systems that were ever used."""
+        """Folders for temporaries on other file systems that were ever used. Others than we make count for nothing:
+        the list may come with a repository."""
         with contextlib.suppress(OSError):
             data = files.read(os.path.join(self._own.tmp, ELSEWHERE))
-            return [text(path) for path in data.split(b"\0\n") if path]
+            listed = [text(path) for path in data.split(b"\0\n") if path]
+            return [path for path in listed if self._paths.is_temporary(path)]
         return []
 
     def dead(self) -> List[str]:

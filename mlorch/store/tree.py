@@ -182,10 +182,14 @@ def folder_content(entries: Sequence[Entry]) -> Tuple[Content, bytes]:
 def parse_listing(data: bytes) -> Tuple[Entry, ...]:
     """The members of a folder object. Raises ValueError for what is no listing of ours, or names a path
     outside."""
-    document = json.loads(data.decode("ascii"))
-    if not isinstance(document, dict) or document.get("schema") != SCHEMA:
-        raise ValueError(f"not a folder listing of format {SCHEMA}")
-    entries = tuple(Entry(str(p), str(k), str(d), int(b), bool(x)) for p, k, d, b, x in document["entries"])
+    try:
+        document = json.loads(data.decode("ascii"))
+        if not isinstance(document, dict) or document.get("schema") != SCHEMA:
+            raise ValueError(f"not a folder listing of format {SCHEMA}")
+        rows = document["entries"]
+        entries = tuple(Entry(str(p), str(k), str(d), int(b), bool(x)) for p, k, d, b, x in rows)
+    except (TypeError, KeyError, OverflowError, RecursionError) as error:
+        raise ValueError(f"not a folder listing of format {SCHEMA}") from error
     paths = {entry.path for entry in entries}
     if len(paths) != len(entries) or any(not _sound(entry, paths) for entry in entries):
         raise ValueError("a folder listing names a path that can't be")

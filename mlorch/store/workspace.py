@@ -177,7 +177,9 @@ class LocalWorkspace:
     # -------------------------------------------------------------------------------------------- moving away
 
     def publications(self, pipeline: str) -> Mapping[str, Publication]:
-        return self._parts.publications.of(pipeline)
+        """Those in folders that are not allowed (any more) are left out."""
+        found = self._parts.publications.of(pipeline)
+        return {path: item for path, item in found.items() if path[0] != "/" or self._paths.is_allowed(path)}
 
     @translated
     def retire(self, publication: Publication, keep_content: bool = False) -> Optional[str]:
