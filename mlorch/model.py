@@ -245,6 +245,8 @@ class Step:
     report: Tuple[str, ...] = ()
     """What it adds to the HTML report: names of outputs, paths, globs."""
     tags: Tuple[str, ...] = ()
+    undeclared: str = ""
+    """What comes of reading a project file that is not declared: `ignore`, `warn`, `error`; empty: as in the settings."""
 
 
 @dataclass(frozen=True)
@@ -585,6 +587,8 @@ class Record:
     needs: Mapping[str, int] = field(default_factory=dict)
     created: List[str] = field(default_factory=list)
     """Untracked project files that an attempt created beside its outputs; words that name them are data."""
+    undeclared: List[str] = field(default_factory=list)
+    """Project files that it read though they are neither inputs, code nor outputs; no part of its key."""
     recipe: Mapping[str, Value] = field(default_factory=dict)
     """How it was executed, for `reproduce` (see `engine/recipe.py`); empty for an adopted one."""
     reproduced: Mapping[str, Value] = field(default_factory=dict)
@@ -648,6 +652,8 @@ class Outcome:
     record: str = ""
     peak_rss: int = 0
     cpu_seconds: float = 0.0
+    undeclared: Tuple[str, ...] = ()
+    """Files that it read (a cached one: once read) though it does not declare them."""
     checks: Tuple[Checked, ...] = ()
     environment: bool = False
     """Of a failed one: no fault of the step's, but of the machine (a full disk): the run exits 8."""
@@ -739,7 +745,9 @@ class Attempt:
     metrics_file: str = ""
     """Absolute staging path of the declared `metrics` output, where a function's returned mapping is to be written."""
     loaded_file: str = ""
-    """Absolute path to which the process writes the project modules that it loaded (JSON list of absolute paths)."""
+    """Absolute path of the report of project modules that the process loads (see `inside/modules/mlorch_imports.py`)."""
+    declared: Optional[Tuple[str, ...]] = None
+    """Root-relative paths that the process may read, folders with a slash at their end; None: nobody asks."""
     lock_fds: Tuple[int, ...] = ()
     """Descriptors of held locks that the process inherits, so that an orphan still holds them."""
 
@@ -761,6 +769,9 @@ class Ended:
     """What a function returned, NaN and infinities tagged {"$float": "nan"}."""
     modules: Optional[Tuple[str, ...]] = None
     """Absolute paths of the files behind sys.modules under the project root; None where unknown."""
+    reads: Tuple[str, ...] = ()
+    """Undeclared project files that it opened for reading: absolute paths, each behind a mark (see
+    `inside/modules/mlorch_reads.py`)."""
     lingering: Tuple[int, ...] = ()
     """Processes that it left outside its group and that were ended."""
     environment: bool = False
@@ -785,6 +796,8 @@ class Settings:
     """`auto`, `always` or `never`."""
     progress: str = "auto"
     """`auto`, `tty`, `plain`, `quiet` or `jsonl`."""
+    undeclared: str = "warn"
+    """What comes of a step that reads a project file which it does not declare: `ignore`, `warn` or `error`."""
     origins: Mapping[str, str] = field(default_factory=dict)
     """Setting -> where its value came from, for `doctor`."""
     names: FrozenSet[str] = frozenset()

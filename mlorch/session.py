@@ -153,7 +153,8 @@ class Session:
     def decider(self, choice: Choice, world: World, frontier: Frontier, settled: bool) -> Decider:
         last_used = LastUsed(self.store, self.pipeline.file)
         binder = self.binder(world, settled)
-        return Decider(world, frontier, binder, self.store, self.reader, last_used, self._forced(choice))
+        forced, policy = self._forced(choice), self.settings.undeclared
+        return Decider(world, frontier, binder, self.store, self.reader, last_used, forced, policy)
 
     def _created(self, instance: Instance) -> FrozenSet[str]:
         return self.store.created(self.pipeline.file, instance.step.id)

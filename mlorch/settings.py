@@ -6,6 +6,7 @@ path = "/var/cache/churn"     # objects, records and runs; relative to the root;
 allow = ["/mnt/data"]         # folders outside the root that a pipeline may name or reach by a symlink
 [run]
 jobs = 4                      # attempts at once; default: the cores
+undeclared = "warn"           # files that Python steps read though they don't declare them: ignore, warn, error
 [screen]
 color = "auto"                # auto, always, never
 progress = "auto"             # auto, tty, plain, quiet, jsonl
@@ -26,6 +27,7 @@ from mlorch.model import Place, Problem, Settings, SourceFile
 FILE = "mlorch.toml"
 COLORS = ("auto", "always", "never")
 PROGRESSES = ("auto", "tty", "plain", "quiet", "jsonl")
+UNDECLARED = ("ignore", "warn", "error")
 LARGEST_FILE = 1 << 20
 
 BAD_TOML = "E601"
@@ -97,6 +99,7 @@ KEYS = (
     Key("store", "store", "path", "MLORCH_STORE", absolute_folder),
     Key("allow", "paths", "allow", "MLORCH_ALLOW", allowed_folders),
     Key("jobs", "run", "jobs", "MLORCH_JOBS", positive_number),
+    Key("undeclared", "run", "undeclared", "MLORCH_UNDECLARED", one_of(*UNDECLARED)),
     Key("color", "screen", "color", "MLORCH_COLOR", one_of(*COLORS)),
     Key("progress", "screen", "progress", "MLORCH_PROGRESS", one_of(*PROGRESSES)),
 )

@@ -117,6 +117,11 @@ def run_text(view: RunView, style: Style = PLAIN, verbose: bool = False) -> str:
             for step, name, value in metrics
         ],
     )
+    undeclared = [step for step in view.steps if step.undeclared]
+    blocks += block(
+        "read without being declared",
+        [[style.clean(step.instance), ", ".join(map(style.clean, step.undeclared))] for step in undeclared],
+    )
     reproduced = [step for step in view.steps if step.reproduced]
     blocks += block(
         "reproduced",

@@ -18,7 +18,7 @@ from mlorch.model import Attempt, Ended
 if TYPE_CHECKING:
     from mlorch.engine.zygote import Zygotes
 
-VERSION = b"mlorch-modules/1"
+VERSION = b"mlorch-modules/2"
 """First record of a report of loaded modules (see `inside/modules/mlorch_imports.py`)."""
 
 
@@ -80,7 +80,9 @@ class Agent:
                 os.close(log)
             else:
                 masked.finish()
-        return replace(ended, modules=_modules(attempt, ended))
+        reported = _reported(attempt.loaded_file) if attempt.loaded_file else None
+        reads = tuple(dict.fromkeys(item for item in reported or () if not item.startswith("/")))
+        return replace(ended, modules=_modules(attempt, ended, reported), reads=reads)
 
     def _run(self, attempt: Attempt, output: int, control: Control) -> Ended:
         tools = self._tools
@@ -131,21 +133,25 @@ def _not_started(attempt: Attempt, sentence: str, exit_code: int, environment: b
 
 def _begin_report(attempt: Attempt) -> None:
     if attempt.loaded_file:
+        declared = attempt.declared or ()
+        count = "-" if attempt.declared is None else str(len(declared))
+        head = [VERSION, os.fsencode(attempt.cwd), repr(time.time()).encode(), count.encode()]
         with open(attempt.loaded_file, "wb") as file:
-            file.write(VERSION + b"\0" + os.fsencode(attempt.cwd) + b"\0")
+            file.write(b"".join(item + b"\0" for item in (*head, *map(os.fsencode, declared))))
 
 
-def _modules(attempt: Attempt, ended: Ended) -> Optional[Tuple[str, ...]]:
+def _modules(attempt: Attempt, ended: Ended, reported: Optional[List[str]]) -> Optional[Tuple[str, ...]]:
     """What the zygote says of the process itself, and what Pythons that it started reported."""
-    reported = _reported(attempt.loaded_file) if attempt.loaded_file else None
     if attempt.function is not None and ended.modules is None:
         return None
     if reported is None and ended.modules is None:
         return None
-    return tuple(sorted({*(reported or ()), *(ended.modules or ())}))
+    loaded = [item for item in reported or () if item.startswith("/")]
+    return tuple(sorted({*loaded, *(ended.modules or ())}))
 
 
 def _reported(path: str) -> Optional[List[str]]:
+    """Paths of modules, and behind a mark paths of files that were read."""
     try:
         with open(path, "rb") as file:
             records = file.read().split(b"\0")
@@ -153,4 +159,5 @@ def _reported(path: str) -> Optional[List[str]]:
         return None
     if records[0] != VERSION:
         return None
-    return [os.fsdecode(record) for record in records[2:-1]]  # what follows the last NUL is torn
+    declared = 0 if records[3] == b"-" else int(records[3])
+    return [os.fsdecode(record) for record in records[4 + declared : -1]]  # what follows the last NUL is torn

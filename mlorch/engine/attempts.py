@@ -12,7 +12,8 @@ from typing import Dict, Mapping, Optional, Sequence, Tuple
 from mlorch.digest import digest_value
 from mlorch.engine.environment import step_environment
 from mlorch.engine.resources import Grant
-from mlorch.model import ArgvCommand, Attempt, FunctionCommand, Hook, Invocation, ShellCommand, Template
+from mlorch.engine.undeclared import declared_paths
+from mlorch.model import ArgvCommand, Attempt, FunctionCommand, Hook, Invocation, ShellCommand, Step, Template
 from mlorch.ports import RunLog
 from mlorch.shell import INVOCATION
 
@@ -34,6 +35,8 @@ class AttemptMaker:
     environ: Mapping[str, str]
     python: str
     lock_fds: Tuple[int, ...] = ()
+    undeclared: str = "ignore"
+    """For steps that do not say: what comes of reading a file that is not declared."""
     scripts: Dict[str, str] = field(default_factory=dict)
 
     def make(self, invocation: Invocation, number: int, grant: Grant, uses_python: bool) -> Attempt:
@@ -81,8 +84,13 @@ class AttemptMaker:
             if metrics is not None and metrics.staged
             else "",
             loaded_file=loaded if uses_python else "",
+            declared=declared_paths(invocation) if uses_python and self.policy(step) != "ignore" else None,
             lock_fds=self.lock_fds,
         )
+
+    def policy(self, step: Step) -> str:
+        """What comes of a step that reads a file which it does not declare: `ignore`, `warn`, `error`."""
+        return step.undeclared or self.undeclared
 
     def _argv(self, invocation: Invocation, base: str) -> Tuple[str, ...]:
         command = invocation.command

@@ -38,6 +38,8 @@ class Decider:
     reader: CodeReader
     last_used: Callable[[Instance], Optional[Record]]
     forced: Callable[[Instance], bool] = lambda _: False
+    undeclared: str = "warn"
+    """For steps that do not say: what comes of reading a file that is not declared."""
     snapshots: Dict[str, Mapping[str, str]] = field(default_factory=dict)
     """Instance -> digest of each code file as its key was made of it."""
 
@@ -110,10 +112,12 @@ class Decider:
         """Records of the key, newest first; looking stops at the first that holds."""
         found: List[Recalled] = []
         now = time.time()
+        strict = (instance.step.undeclared or self.undeclared) == "error"
         for record in self.store.records(invocation.key):
             if not _fits(record, invocation):
                 continue
-            problem = rebuild.obstacle(record, now, instance.step.cache.ttl, self._changed_modules(record))
+            changed = self._changed_modules(record)
+            problem = rebuild.obstacle(record, now, instance.step.cache.ttl, changed, strict)
             if problem is None:
                 problem = self._lost(record)
             found.append(Recalled(record, problem))

@@ -35,6 +35,7 @@ def outcome_data(outcome: Outcome, instance: Instance, pipeline: Pipeline) -> Di
         "tolerated": outcome.tolerated,
         "peak_rss": outcome.peak_rss,
         "cpu_seconds": round(outcome.cpu_seconds, 6),
+        "undeclared": list(outcome.undeclared),
         "checks": [asdict(check) for check in outcome.checks],
     }
     kept = {name: value for name, value in data.items() if value not in (None, "", 0, 0.0, [], {}, False)}

@@ -16,8 +16,8 @@ from mlorch.engine import checkpoint
 from mlorch.engine.commits import Commits, Committed
 from mlorch.engine.failure import exit_sentence, full_disk_hint, mentioned_hint, retryable
 from mlorch.engine.outcomes import attempt_outcome, looks_at_failures, not_started, retry_delay, unused_cpus
-from mlorch.engine.parts import HubOptions, Parts, check_start, is_stale, new_work, prepare
-from mlorch.engine.publish import Collected, Collector
+from mlorch.engine.parts import HubOptions, Parts, check_start, collector, is_stale, new_work, prepare
+from mlorch.engine.publish import Collected
 from mlorch.engine.resources import Grant
 from mlorch.engine.settle import Finished, Work
 from mlorch.engine.waiting import Waiting
@@ -70,9 +70,7 @@ class Hub:
         if entry is not None:
             work = entry[0]
             try:
-                collected = Collector(
-                    self._parts.store, work.invocation, work.code_before, work.absent_words, attempt.secrets
-                ).collect(ended)
+                collected = collector(self._parts, work, attempt).collect(ended)
             except BaseException as caught:  # a bug must end the run in the hub's thread, not hang an agent
                 error = caught
         self._inbox.put(("ended", (attempt, ended, collected, error)))

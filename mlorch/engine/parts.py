@@ -9,6 +9,7 @@ from mlorch.engine import checkpoint
 from mlorch.engine.attempts import AttemptMaker
 from mlorch.engine.decider import Decider
 from mlorch.engine.hooks import HookRunner
+from mlorch.engine.publish import Collector
 from mlorch.engine.recipe import write_recipe
 from mlorch.engine.resources import Grant, Pool
 from mlorch.engine.retire import Retirer
@@ -102,6 +103,30 @@ def prepare(parts: Parts, work: Work, grant: Grant) -> Attempt:
     work.absent_words = parts.decider.binder.absent_words.get(work.instance.name, ())
     work.recipe = write_recipe(invocation, parts.store.root, parts.maker.python, reach)
     return parts.maker.make(invocation, work.number, grant, reach is not None and reach.uses_python)
+
+
+def collector(parts: Parts, work: Work, attempt: Attempt) -> Collector:
+    """What looks at an attempt's results when it has ended."""
+    strict = parts.maker.policy(work.instance.step) == "error"
+    return Collector(
+        parts.store,
+        work.invocation,
+        work.code_before,
+        work.absent_words,
+        attempt.secrets,
+        strict,
+        lambda path: _reference(parts.declarations, work.instance, path),
+    )
+
+
+def _reference(declarations: Declarations, instance: Instance, path: str) -> str:
+    """How an input names what another step makes at a path (or around it); empty where none does."""
+    found = declarations.writer(path)
+    around = declarations.writer_around(path) if found is None else None
+    maker, output = found or (around[:2] if around is not None else (None, ""))
+    if maker is None or maker.name == instance.name:
+        return ""
+    return "${{ steps." + f"{maker.step.id}.outputs.{output}" + " }}"
 
 
 def is_stale(parts: Parts, work: Work) -> bool:

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from mlorch.digest import tag_floats
-from mlorch.engine.masker import contains_secret
+from mlorch.engine.masker import contains_secret, mask
+from mlorch.engine.undeclared import Producer, undeclared_reads, undeclared_sentences
 from mlorch.errors import NO_STEPS_DOING, MlorchError
 from mlorch.model import Artifact, BoundOutput, Content, Ended, Invocation, Value
 from mlorch.plan.paths import inside
@@ -37,6 +38,10 @@ class Collected:
     created: Tuple[str, ...] = ()
     sources: Mapping[str, str] = field(default_factory=dict)
     """Inputs with `store: true` as objects: path -> digest."""
+    undeclared: Tuple[str, ...] = ()
+    """Project files that it read though it does not declare them."""
+    advice: str = ""
+    """What to say of them."""
     error: str = ""
     hint: str = ""
     environment: bool = False
@@ -57,6 +62,9 @@ class Collector:
     code_before: Mapping[str, str]
     absent_words: Sequence[str] = ()
     secrets: Sequence[str] = ()
+    strict: bool = False
+    """Whether reading a file that is not declared is a failure."""
+    producer_of: Producer = lambda _: ""
 
     def collect(self, ended: Ended) -> Collected:
         """Never raises what a step can cause."""
@@ -73,6 +81,10 @@ class Collector:
                     hint="run it again; a step must not write its own inputs",
                     created=created,
                 )
+            undeclared = self._undeclared(ended)
+            told, advice = undeclared_sentences(undeclared, self.producer_of) if undeclared else ("", "")
+            if undeclared and self.strict:
+                return Collected(error=told, hint=f"{advice}, or allow it: undeclared: warn", created=created)
             metrics = self._metrics(ended)
             self._history()
             sources = self._stored_inputs()
@@ -84,7 +96,13 @@ class Collector:
             return Collected(error=error.message, hint=error.hint, created=created, environment=machine)
         modules = self._modules(ended)
         changed = (*self._changed_code(), *self._saved_since(modules, ended.started))
-        return Collected(outputs, metrics, modules, changed, created, sources)
+        advised = f"{told} ({advice})"
+        return Collected(outputs, metrics, modules, changed, created, sources, tuple(undeclared), advised)
+
+    def _undeclared(self, ended: Ended) -> List[str]:
+        root, modules = self.store.root, ended.modules or ()
+        found = undeclared_reads(root, self.invocation, ended.reads, modules, self.producer_of)
+        return [mask(path, self.secrets) for path in found]
 
     # --------------------------------------------------------------------------------------------------- outputs
 

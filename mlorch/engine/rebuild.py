@@ -117,11 +117,17 @@ def _short(value: Value) -> str:
 
 
 def obstacle(
-    record: Record, now: float, ttl: Optional[float], changed_modules: Sequence[str]
+    record: Record, now: float, ttl: Optional[float], changed_modules: Sequence[str], strict: bool = False
 ) -> Optional[Reason]:
-    """Why a record of the right key does not hold, lost outputs aside."""
+    """Why a record of the right key does not hold, lost outputs aside.
+
+    Args:
+        strict: a step that read what it does not declare has failed (`undeclared: error`).
+    """
     if record.code_changed:
         return Reason("code", text="code changed while it ran")
+    if strict and record.undeclared:
+        return Reason("undeclared", record.undeclared[0], text=f"read undeclared: {record.undeclared[0]}")
     if changed_modules:
         return Reason("module", changed_modules[0], text=f"module changed: {changed_modules[0]}")
     if ttl is not None:

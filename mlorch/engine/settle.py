@@ -87,6 +87,7 @@ class Settler:
             metrics=record.metrics,
             log=record.log,
             record=record.id,
+            undeclared=tuple(record.undeclared),
         )
         return self._conclude(decision.instance, record, outcome)
 
@@ -208,6 +209,8 @@ class Settler:
                 "taken for the new code's "
                 "(if the step itself writes it, declare it as an output)"
             )
+        if item.collected.undeclared:
+            warnings.append(item.collected.advice)
         for word in item.collected.created:
             warnings.append(f"`{word}` was created by the step and is not declared: add it to `outputs`")
         return Outcome(
@@ -226,6 +229,7 @@ class Settler:
             record=record.id,
             peak_rss=item.ended.peak_rss,
             cpu_seconds=item.ended.cpu_seconds,
+            undeclared=item.collected.undeclared,
         )
 
     def _record(self, item: Finished) -> Record:
@@ -259,6 +263,7 @@ class Settler:
                 "gpus": invocation.needs.gpus,
             },
             created=sorted(set(item.collected.created)),
+            undeclared=list(item.collected.undeclared),
             recipe=self._recipe(work, code),
         )
 

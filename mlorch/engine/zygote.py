@@ -11,6 +11,7 @@ import socket
 import struct
 import subprocess
 import threading
+import time
 from collections import OrderedDict
 from dataclasses import dataclass, field, replace
 from typing import Any, Dict, Mapping, Tuple
@@ -175,6 +176,8 @@ class Zygote:
             "env": dict(attempt.env),
             "metrics_file": attempt.metrics_file,
             "loaded_file": attempt.loaded_file,
+            "declared": attempt.declared,
+            "started": time.time(),
             "preload": preload,
         }
         data = json.dumps(document).encode("ascii")

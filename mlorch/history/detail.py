@@ -65,6 +65,7 @@ class StepView:
     tolerated: bool = False
     peak_rss: int = 0
     cpu_seconds: float = 0.0
+    undeclared: Tuple[str, ...] = ()
     reproduced: Mapping[str, Value] = field(default_factory=dict)
     """What its record keeps of being executed again; `with_reproductions` looks it up."""
 
@@ -132,6 +133,7 @@ def _ended(event: Event, data: Mapping[str, Any], started: Optional[float]) -> S
         tolerated=bool(data.get("tolerated", False)),
         peak_rss=int(data.get("peak_rss") or 0),
         cpu_seconds=_seconds(data.get("cpu_seconds")),
+        undeclared=tuple(map(str, data.get("undeclared") or ())),
     )
 
 

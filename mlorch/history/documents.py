@@ -66,6 +66,7 @@ def step_part(step: StepView) -> Document:
             for name, output in step.outputs.items()
         },
         "metrics": dict(step.metrics),
+        "undeclared": list(step.undeclared),
         "reproduced": reproduced_part(step.reproduced),
     }
 

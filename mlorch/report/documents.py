@@ -141,6 +141,7 @@ def _why(answer: Explanation) -> Document:
             "run": record.run,
             "record": record.id,
             "started": iso_time(record.started),
+            "undeclared": list(record.undeclared),
             "reproduced": reproduced_part(record.reproduced),
         },
         "parts": [

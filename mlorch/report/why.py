@@ -262,10 +262,18 @@ def _diff_line(text: str, style: Style) -> str:
 
 def _about_record(record: Record, style: Style) -> List[str]:
     """What is known of the record beside its key."""
+    lines = []
+    if record.undeclared:
+        paths = ", ".join(style.clean(path) for path in record.undeclared)
+        text = f"{paths} (read, but no part of its key: declare it under `inputs`)"
+        lines.append(f"  {style.glyph('differs')} {pad('undeclared', KIND_CELLS)}{text}")
     if not record.reproduced:
-        return []
+        return lines
     glyph = style.glyph("cached" if record.reproduced.get("verdict") == "deterministic" else "differs")
-    return [f"  {glyph} {pad('reproduced', KIND_CELLS)}{style.own(reproduced_sentence(record.reproduced))}"]
+    return [
+        *lines,
+        f"  {glyph} {pad('reproduced', KIND_CELLS)}{style.own(reproduced_sentence(record.reproduced))}",
+    ]
 
 
 def _touched(context: Context, style: Style) -> List[str]:

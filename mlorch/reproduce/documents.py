@@ -120,6 +120,7 @@ def _details(item: Reproduction, times: int, style: Style) -> List[str]:
         if execution.error:
             body.append(f"    {style.clean(execution.error)}")
             body += [f"      {style.clean(line)}" for line in execution.log]
+            body += _undeclared(item, style)
         for found in execution.differences:
             if (found.output, found.where, found.text) not in told:
                 told.add((found.output, found.where, found.text))
@@ -131,6 +132,15 @@ def _details(item: Reproduction, times: int, style: Style) -> List[str]:
         if execution.place:
             lines.append(f"    kept in {style.clean(execution.place)}")
     return lines
+
+
+def _undeclared(item: Reproduction, style: Style) -> List[str]:
+    """Why a step may fail in a place that holds only what it declares."""
+    paths = list(item.record.undeclared) if item.record is not None else []
+    if not paths:
+        return []
+    told = ", ".join(f"`{style.clean(path)}`" for path in paths)
+    return [f"    it once read {told}, which it does not declare: the scratch place lacks it"]
 
 
 def _difference_lines(found: Difference, style: Style) -> List[str]:

@@ -104,6 +104,7 @@ class Builder:
             goal={name: str(item.plain) for name, _, item in node.map("goal").items()},
             report=self._texts(node, "report"),
             tags=self._texts(node, "tags"),
+            undeclared=self._text(node, "undeclared"),
         )
 
     def hooks(self, node: Map, owner: str = "") -> Hooks:

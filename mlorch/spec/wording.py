@@ -28,7 +28,6 @@ RESERVED: FrozenSet[str] = frozenset(
         "schedule",
         "search",
         "triggers",
-        "undeclared",
     )
 )
 RESERVED_IN_HOOKS = frozenset(("notify",))

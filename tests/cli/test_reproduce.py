@@ -306,7 +306,7 @@ def test_hash_seed_jobs_and_path_are_varied(cli, scratch):
     seed, fixed, path = (by_name(document)[name] for name in ("seed", "fixed", "path"))
     assert [item["outcome"] for item in seed["executions"]] == ["same", "differs", "differs"]
     assert {item["seed"] for item in fixed["executions"]} == {"5"}
-    assert len({item["differences"][0]["text"] for item in path["executions"]}) == 3
+    assert len({item["differences"][0]["text"] for item in path["executions"][1:]}) == 2
     assert "PYTHONHASHSEED=1" in cli("reproduce", "seed", "--times", "2", code=1).stdout
 
 

@@ -73,6 +73,12 @@ def test_a_step_with_everything() -> None:
     assert step.pass_env == ("AWS_*", "WANDB_MODE")
 
 
+def test_undeclared_is_merged_like_any_default() -> None:
+    steps = case("undeclared").steps
+    assert (steps["strict"].undeclared, steps["loose"].undeclared) == ("error", "ignore")
+    assert case("everything").steps["train"].undeclared == "", "then the settings say it"
+
+
 def test_secrets_of_pipeline_and_step_are_united() -> None:
     assert case("everything").steps["version"].secrets == ("DB_URL",)
     assert case("everything").steps["version"].cache == CachePolicy(True, 86400.0, None)

@@ -19,6 +19,7 @@ _HERE = os.path.dirname(os.path.abspath(__file__))
 _MODULES = os.path.join(_HERE, "modules")
 sys.path.insert(0, _MODULES)
 import mlorch_imports  # type: ignore[import-not-found]  # noqa: E402
+import mlorch_reads  # type: ignore[import-not-found]  # noqa: E402
 
 sys.path.remove(_MODULES)
 _C = ctypes.CDLL(None)
@@ -50,6 +51,7 @@ class Caller:
         self._root = ""
         self._project = mlorch_imports.Project("/")
         self._report: Optional[mlorch_imports.Report] = None
+        self._reads: Optional[mlorch_reads.Reads] = None
         # Without a file of its own `__main__` is not run again by processes that `multiprocessing` spawns.
         self._main, sys.modules["__main__"] = sys.modules["__main__"], types.ModuleType("__main__")
         for stream in (sys.stdout, sys.stderr):
@@ -61,11 +63,15 @@ class Caller:
         root = request["root"]
         if root != self._root:
             self._root = root
-            self._project = mlorch_imports.Project(root)
-            mlorch_imports.install(root, self._note)
+            self._project = mlorch_imports.install(root, self._note)
             sys.path.insert(0, root)
         self._project.forget_listings()
         self._report = mlorch_imports.Report(request["loaded_file"]) if request["loaded_file"] else None
+        self._reads = None
+        if self._report is not None and request["declared"] is not None:
+            self._reads = mlorch_reads.Reads(
+                self._project, request["declared"], request["started"], self._report.add
+            )
         os.chdir(root)
         sys.argv = [f"{request['module']}:{request['function']}"]
         self._environment(request)
@@ -75,6 +81,8 @@ class Caller:
         numbers = sys.modules.get("numpy.random")
         if numbers is not None:  # else all forks would draw the same numbers
             numbers.seed()
+        if self._reads is not None:
+            self._reads.install()
         code, document = _guarded(request)
         _finish()
         names = _imported(known)

@@ -7,7 +7,7 @@ no old code can run; only what is installed is imported here (`mlorch_preload`).
 has a single thread. Messages are JSON behind a 32-bit length, both ways; a request brings the descriptor
 of its log along:
 
-    request  {module, function, arguments, root, env, metrics_file, loaded_file, preload}
+    request  {module, function, arguments, root, env, metrics_file, loaded_file, declared, started, preload}
     answer   {unfit: why}: nothing was started
              {started: pid}, from the child; then {ended: {status, cpu_seconds, peak_rss, lingering}} and what
              the child wrote: {error, metrics, modules}, or nothing where it ended before it had

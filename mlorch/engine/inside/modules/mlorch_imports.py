@@ -5,9 +5,10 @@ that second that keeps the size would run the old code. Here a `.pyc` counts onl
 clearly after its source.
 
 Modules are noted when they are found, not when the process ends, so that what forks, execs or is killed
-is noted too. The report is a file of NUL-terminated records: `mlorch-modules/1`, the project root, then
-absolute paths, appended by any number of processes. A file of the standard library alone, for any Python
-from 3.8.
+is noted too. The report is a file of NUL-terminated records: `mlorch-modules/2`, the project root, when the step
+began, how many paths it declares (`-` where nobody asks what it reads) and these paths; then absolute paths of modules,
+and with a mark before them paths of files (see `mlorch_reads`), appended by any number of processes. A file of the
+standard library alone, for any Python from 3.8.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ else:  # what `importlib.machinery` and `importlib.util` hand on; they themselve
         cache_from_source,
     )
 
-VERSION = b"mlorch-modules/1"
+VERSION = b"mlorch-modules/2"
 CLEARLY = 2.0
 """Seconds by which a `.pyc` must be younger than its source, as clocks of file systems are coarse."""
 
@@ -54,14 +55,17 @@ class Project:
     environment in there."""
 
     def __init__(self, root: str) -> None:
-        self._roots = tuple({os.path.join(root, ""), os.path.join(os.path.realpath(root), "")})
+        self.roots = tuple(dict.fromkeys([os.path.join(root, ""), os.path.join(os.path.realpath(root), "")]))
         prefixes = {os.path.join(os.path.abspath(item), "") for item in (sys.prefix, sys.base_prefix)}
-        self._foreign = tuple(prefixes - set(self._roots))
+        # a project below /usr/local is not part of the system's Python in /usr
+        self._foreign = tuple(
+            item for item in prefixes if not any(root.startswith(item) for root in self.roots)
+        )
 
     def holds(self, path: str) -> bool:
         """Whether an absolute path is one of the project's."""
         whole = path + "/"
-        if not whole.startswith(self._roots) or whole.startswith(self._foreign):
+        if not whole.startswith(self.roots) or whole.startswith(self._foreign):
             return False
         return "/site-packages/" not in whole and "/dist-packages/" not in whole
 
@@ -108,7 +112,7 @@ class Finder(FileFinder):
         return spec
 
 
-def install(root: str, note: Callable[[str], None]) -> None:
+def install(root: str, note: Callable[[str], None]) -> Project:
     """From now on import the modules of the project at `root` afresh, and call `note` with the path of
     each one found."""
     project = Project(root)
@@ -126,6 +130,7 @@ def install(root: str, note: Callable[[str], None]) -> None:
 
     sys.path_hooks.insert(0, hook)
     project.forget_listings()
+    return project
 
 
 class Report:
@@ -140,10 +145,13 @@ class Report:
         if path in self._noted:
             return
         self._noted.add(path)
+        self.add(path)
+
+    def add(self, record: str) -> None:
         try:
             descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND)
             try:
-                os.write(descriptor, os.fsencode(path) + b"\0")
+                os.write(descriptor, os.fsencode(record) + b"\0")
             finally:
                 os.close(descriptor)
         except (OSError, ValueError):
@@ -158,16 +166,21 @@ def watch(environ: Mapping[str, str]) -> None:
         return
     try:
         with open(path, "rb") as file:
-            records = file.read(65536).split(b"\0", 2)
+            records = file.read().split(b"\0")
     except OSError:
         return
-    if len(records) < 3 or records[0] != VERSION:
+    if len(records) < 5 or records[0] != VERSION:
         return
     root = os.fsdecode(records[1])
     report = Report(path)
-    install(root, report.note)
+    project = install(root, report.note)
+    if records[3] != b"-":
+        import mlorch_reads  # type: ignore[import-not-found]
+
+        declared = [os.fsdecode(item) for item in records[4 : 4 + int(records[3])]]
+        mlorch_reads.Reads(project, declared, float(records[2]), report.add).install()
     # Modules that came by another finder (editable installs) are seen only in `sys.modules`.
-    atexit.register(_rest, Project(root), report)
+    atexit.register(_rest, project, report)
 
 
 def _rest(project: Project, report: Report) -> None:
