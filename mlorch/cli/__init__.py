@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import sys
@@ -62,9 +63,10 @@ def prepare_streams() -> None:
 def tell_unwritten(error: OSError) -> int:
     """Tell that stdout took no answer; returns the exit code."""
     silence_stdout()
-    sys.stderr.write(
-        f"error: the answer can't be written to stdout: {(error.strerror or 'failed').lower()}\n"
-    )
+    with contextlib.suppress(OSError):  # stderr may be on the same full disk
+        sys.stderr.write(
+            f"error: the answer can't be written to stdout: {(error.strerror or 'failed').lower()}\n"
+        )
     return ENVIRONMENT
 
 

@@ -51,9 +51,10 @@ class Agent:
             ended = _not_started(attempt, str(error), error.exit_code, error.environment)
         except OSError as error:
             told = f"it could not be started: {error}"
-            ended = _not_started(attempt, told, 126, error.errno in process.REFUSED)
+            ended = _not_started(attempt, told, 126, process.is_refusal(error))
         except Exception as error:  # a bug: this attempt fails, the others go on
-            ended = _not_started(attempt, f"mlorch failed to run it: {error!r}", 126)
+            told = f"mlorch failed to run it: {error!r}"
+            ended = _not_started(attempt, told, 126, process.is_refusal(error))
         finally:
             control.detach()
         return replace(

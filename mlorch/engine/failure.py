@@ -9,6 +9,7 @@ from typing import Tuple
 from mlorch.engine.environment import mentioned_variables
 from mlorch.model import Attempt, Ended, Retry, Step
 
+REMEDY = "raise the limits (`ulimit -a` shows them), end other programs, or use fewer jobs; then run again"
 _TAIL = 4096
 _SCARCE = 1 << 16
 """Bytes below which a file system is full for any step that writes."""
@@ -31,7 +32,7 @@ def exit_sentence(ended: Ended, step: Step) -> Tuple[str, str]:
     if ended.cause == "zygote":
         return ended.error or "the process that hosted it was killed", "run it again"
     if ended.cause == "spawn":
-        return ended.error or "it could not be started", ""
+        return ended.error or "it could not be started", REMEDY if ended.environment else ""
     code = ended.exit_code if ended.exit_code is not None else 1
     if ended.cause == "signal" or code > 128:
         name = _signal_name(code - 128)

@@ -11,7 +11,9 @@ from mlorch.engine.agent import Agent, Tools
 from mlorch.engine.control import Alarms, Control
 from mlorch.engine.guardian import Guardian
 from mlorch.engine.lingering import Orphans
-from mlorch.engine.process import Starter
+from mlorch.engine.failure import REMEDY
+from mlorch.engine.process import Starter, is_refusal
+from mlorch.errors import MachineFault
 from mlorch.model import Attempt, Ended
 
 Deliver = Callable[[Attempt, Ended], None]
@@ -63,10 +65,13 @@ class JoblibLauncher:
         if guardian.pid is not None:
             self._own.add(guardian.pid)
         self._tools = Tools(starter, guardian, Orphans(self._own.__contains__), self._alarms)
-        self._host = threading.Thread(
-            target=self._run_agents, args=(deliver,), name="mlorch-agents", daemon=True
-        )
-        self._host.start()
+        host = threading.Thread(target=self._run_agents, args=(deliver,), name="mlorch-agents", daemon=True)
+        try:
+            host.start()
+        except RuntimeError as error:
+            self._close_tools()
+            raise MachineFault(f"no thread can be started: {error}", REMEDY) from error
+        self._host = host
 
     def send(self, attempt: Attempt) -> None:
         if self._host is None and self._to is not None:
@@ -94,6 +99,9 @@ class JoblibLauncher:
             self._queue.put(None)
         self._host.join()
         self._host = None
+        self._close_tools()
+
+    def _close_tools(self) -> None:
         tools = self._tools
         tools.orphans.end_run(self._run)
         tools.orphans.bury()
@@ -155,5 +163,6 @@ class JoblibLauncher:
                 if attempt is None:
                     break
                 self._controls.pop(attempt.id, None)
-                ended = Ended("spawn", exit_code=126, error=f"joblib could not host agents: {error!r}")
+                told = f"joblib could not host agents: {error!r}"
+                ended = Ended("spawn", exit_code=126, error=told, environment=is_refusal(error))
                 self._deliver(deliver, attempt, ended)

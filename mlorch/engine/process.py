@@ -188,6 +188,13 @@ def _popen(
     return process.pid
 
 
+def is_refusal(error: BaseException) -> bool:
+    """Whether the machine refused to start something: no more processes, threads, descriptors or memory."""
+    if isinstance(error, OSError):
+        return error.errno in REFUSED
+    return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and "new thread" in str(error))
+
+
 def wait(pid: int) -> None:
     """Block until a process has ended, leaving it to `reap`: until then its number can't come again."""
     os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)

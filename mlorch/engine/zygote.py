@@ -18,7 +18,7 @@ from typing import Any, Dict, Mapping, Tuple
 
 from mlorch.engine.control import Control
 from mlorch.engine.guardian import Guardian
-from mlorch.engine.process import REFUSED, SpawnError, kill_group, usage_of
+from mlorch.engine.process import SpawnError, is_refusal, kill_group, usage_of
 from mlorch.model import Attempt, Ended
 
 SCRIPT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "inside", "zygote.py")
@@ -128,9 +128,8 @@ class Zygote:
                 )
             except (OSError, ValueError) as error:
                 self._socket.close()
-                refused = isinstance(error, OSError) and error.errno in REFUSED
                 message = f"python `{kind.python}` could not be started: {error}"
-                raise SpawnError(message, 127, refused) from None
+                raise SpawnError(message, 127, is_refusal(error)) from None
         self._slot = guardian.hold(self._process.pid)
 
     def run(self, attempt: Attempt, log: int, control: Control, preload: bool) -> Ended:

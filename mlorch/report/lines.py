@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from typing import Any, Callable, Dict, List, Mapping, Optional, Set, TextIO, Tuple
@@ -180,8 +181,10 @@ class Pulse:
         """Begin with the first step that runs; a run that only looks needs no thread."""
         if self._thread is None and not self._stopped:
             self.heard()
-            self._thread = threading.Thread(target=self._run, name="mlorch-heartbeat", daemon=True)
-            self._thread.start()
+            thread = threading.Thread(target=self._run, name="mlorch-heartbeat", daemon=True)
+            with contextlib.suppress(RuntimeError):  # no thread to be had: a run does without a heartbeat
+                thread.start()
+                self._thread = thread
 
     def heard(self) -> None:
         """Something was written just now."""

@@ -6,16 +6,19 @@ fault armed, limits set, or another user's rights. Only Linux has all that is ne
 
 from __future__ import annotations
 
+import codecs
+import contextlib
 import gc
 import importlib
 import json
 import os
 import pkgutil
 import resource
+import select
 import signal
 import sys
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 
 DEADLINE = 90.0
@@ -40,11 +43,31 @@ def warm_up() -> None:
         "getpass",
     ):
         importlib.import_module(name)
-    from mlorch.cli import main
-
-    main(["--version"])
+    for name in (
+        "ascii",
+        "latin-1",
+        "utf-8-sig",
+        "utf-16",
+        "idna",
+    ):  # another user may not get at their files
+        codecs.lookup(name)
     gc.collect()
     gc.freeze()
+
+
+def warm_up_more(lab: Lab) -> None:
+    """Import what a real run imports late: so faults strike the run, and a user without access to it can do without."""
+    listing = os.path.join(lab.root, "modules")
+    with open(os.path.join(lab.root, "mlorch.yaml"), "w", encoding="utf-8") as file:
+        file.write(
+            'version: 1\nname: warm\nsteps: {a: {run: "echo a > ${{ outputs.o }}", outputs: {o: a.txt}}}\n'
+        )
+    ended = lab.run("run", "--json", setup=Setup(modules=listing))
+    assert ended.code == 0, ended
+    with open(listing, encoding="utf-8") as file:
+        for name in file.read().split():
+            with contextlib.suppress(ImportError):
+                importlib.import_module(name)
 
 
 @dataclass(frozen=True)
@@ -77,6 +100,8 @@ class Setup:
     """Wait for `Child.go` before anything is done, so that a tracer can attach."""
     count: str = ""
     """A file that gets the names of the fault points in the order of their visits."""
+    modules: str = ""
+    """A file that gets the names of all modules that were loaded at the end."""
 
 
 class Child:
@@ -123,15 +148,18 @@ class Lab:
     Args:
         root: the project.
         notes: a folder outside it for what the commands print.
+        user: whose rights they have; 0 for our own.
     """
 
-    def __init__(self, root: str, notes: str) -> None:
+    def __init__(self, root: str, notes: str, user: int = 0) -> None:
         self.root = root
         self._notes = notes
+        self._user = user
         self._count = 0
 
     def start(self, *argv: str, setup: Optional[Setup] = None) -> Child:
         setup = setup or Setup()
+        user = setup.user or self._user
         self._count += 1
         out = os.path.join(self._notes, str(self._count % 64))
         reading, writing = os.pipe() if setup.hold else (-1, -1)
@@ -139,7 +167,7 @@ class Lab:
         sys.stderr.flush()
         pid = os.fork()
         if pid == 0:
-            _become(self.root, out, setup, argv, (reading, writing))
+            _become(self.root, out, replace(setup, user=user), argv, (reading, writing))
         if setup.hold:
             os.close(reading)
         return Child(pid, out, writing if setup.hold else None)
@@ -179,6 +207,9 @@ def _become(root: str, out: str, setup: Setup, argv: Sequence[str], gate: Tuple[
         from mlorch.cli import main
 
         code = main(argv)
+        if setup.modules:
+            with open(setup.modules, "w", encoding="utf-8") as file:
+                file.write("\n".join(sys.modules))
         sys.stdout.flush()
         sys.stderr.flush()
     except SystemExit as end:
@@ -265,7 +296,7 @@ def _wait_until(condition: Callable[[], bool], seconds: float) -> bool:
     while not condition():
         if time.monotonic() > end:
             return False
-        time.sleep(pause)
+        sleep(pause)
         pause = min(pause * 1.5, 0.02)
     return True
 
@@ -295,3 +326,12 @@ def _list(path: str) -> List[str]:
         return os.listdir(path)
     except OSError:
         return []
+
+
+def environment_of(pid: int) -> str:
+    return _text(f"/proc/{pid}/environ")
+
+
+def sleep(seconds: float) -> None:
+    """Not by `time.sleep`, which libfaketime breaks."""
+    select.select([], [], [], max(0.0, seconds))

@@ -29,7 +29,7 @@ LIMIT = 1500
 sys.path.insert(0, HERE)
 
 from bench import Bench, Campaign  # noqa: E402
-from lab import warm_up  # noqa: E402
+from lab import Lab, sleep, warm_up, warm_up_more  # noqa: E402
 
 
 def campaigns() -> List[Campaign]:
@@ -47,7 +47,9 @@ def scratch() -> str:
     chosen = os.environ.get("TMPDIR")
     if chosen is None and os.access("/dev/shm", os.W_OK):
         chosen = "/dev/shm"
-    return tempfile.mkdtemp(prefix="mlorch-faults-", dir=chosen)
+    made = tempfile.mkdtemp(prefix="mlorch-faults-", dir=chosen)
+    os.chmod(made, 0o755)  # another user is to get there
+    return made
 
 
 def prepare_environment() -> None:
@@ -63,9 +65,13 @@ def prepare_environment() -> None:
 def run_share(name: str, share: int, shares: int, rounds: int) -> Dict[str, Any]:
     """In this process. Returns {"tally", "error", "seconds"}."""
     prepare_environment()
+    if "FAKETIME_TIMESTAMP_FILE" in os.environ:
+        time.sleep = sleep  # libfaketime breaks the real one
     warm_up()
     campaign = next(item for item in campaigns() if item.name == name)
     folder = scratch()
+    os.makedirs(os.path.join(folder, "warm"))
+    warm_up_more(Lab(os.path.join(folder, "warm"), folder))
     bench = Bench(name, folder, share, shares, rounds)
     began = time.monotonic()
     error = ""
