@@ -9,9 +9,9 @@ from typing import Any, Callable, Dict, Optional, Set
 
 from mlorch.engine.agent import Agent, Tools
 from mlorch.engine.control import Alarms, Control
+from mlorch.engine.failure import REMEDY
 from mlorch.engine.guardian import Guardian
 from mlorch.engine.lingering import Orphans
-from mlorch.engine.failure import REMEDY
 from mlorch.engine.process import Starter, is_refusal
 from mlorch.errors import MachineFault
 from mlorch.model import Attempt, Ended

@@ -265,6 +265,7 @@ def jump_apart(bench: Bench) -> None:
     text = done.stdout.decode("utf-8", "replace")
     assert text.strip(), done.stderr.decode("utf-8", "replace")
     answer = json.loads(text.strip().splitlines()[-1])
+    assert "tally" in answer, text
     bench.tally.update(answer["tally"])
     assert not answer["error"], answer["error"]
 
@@ -290,5 +291,5 @@ CAMPAIGNS = [
         need_root(programs("xfs_io", "mkfs.ext4", "mkfs.xfs"), loop_devices),
         (5,),
     ),
-    Campaign("clock jumps", strike_clock, {"clock back": 20, "clock forward": 20}, 60, 3, no_clock, (1, 8)),
+    Campaign("clock jumps", strike_clock, {"clock back": 20, "clock forward": 20}, 60, 1, no_clock, (1, 8)),
 ]

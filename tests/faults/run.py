@@ -63,15 +63,9 @@ def prepare_environment() -> None:
 
 
 def run_share(name: str, share: int, shares: int, rounds: int) -> Dict[str, Any]:
-    """In this process. Returns {"tally", "error", "seconds"}."""
-    prepare_environment()
-    if "FAKETIME_TIMESTAMP_FILE" in os.environ:
-        time.sleep = sleep  # libfaketime breaks the real one
-    warm_up()
+    """In this (warm) process. Returns {"tally", "error", "seconds"}."""
     campaign = next(item for item in campaigns() if item.name == name)
     folder = scratch()
-    os.makedirs(os.path.join(folder, "warm"))
-    warm_up_more(Lab(os.path.join(folder, "warm"), folder))
     bench = Bench(name, folder, share, shares, rounds)
     began = time.monotonic()
     error = ""
@@ -90,20 +84,39 @@ def run_share(name: str, share: int, shares: int, rounds: int) -> Dict[str, Any]
     return {"tally": dict(bench.tally), "error": error, "seconds": time.monotonic() - began}
 
 
+def warm() -> None:
+    prepare_environment()
+    if "FAKETIME_TIMESTAMP_FILE" in os.environ:
+        time.sleep = sleep  # libfaketime breaks the real one
+    warm_up()
+    folder = scratch()
+    os.makedirs(os.path.join(folder, "warm"))
+    warm_up_more(Lab(os.path.join(folder, "warm"), folder))
+    shutil.rmtree(folder)
+
+
 def start_share(name: str, share: int, shares: int, rounds: int) -> Dict[str, Any]:
     """In a process of its own."""
-    command = [sys.executable, os.path.abspath(__file__), "--share", f"{name}:{share}:{shares}:{rounds}"]
+    return start_shares([(name, share, shares, rounds)])[0]
+
+
+def start_shares(wanted: Sequence[Tuple[str, int, int, int]]) -> List[Dict[str, Any]]:
+    """One after the other in one process of their own."""
+    command = [sys.executable, os.path.abspath(__file__)]
+    for item in wanted:
+        command += ["--share", ":".join(map(str, item))]
     try:
         done = subprocess.run(command, capture_output=True, timeout=LIMIT, stdin=subprocess.DEVNULL)
     except subprocess.TimeoutExpired:
-        return {"tally": {}, "error": f"share {share} hung for {LIMIT} s", "seconds": LIMIT}
-    last = done.stdout.decode("utf-8", "replace").strip().splitlines()[-1:]
-    try:
-        answer: Dict[str, Any] = json.loads(last[0])
-        return answer
-    except (IndexError, ValueError):
-        told = (done.stdout + done.stderr).decode("utf-8", "replace")[-4000:]
-        return {"tally": {}, "error": f"share {share} ended with {done.returncode}: {told}", "seconds": 0.0}
+        return [{"tally": {}, "error": f"{item} hung for {LIMIT} s", "seconds": LIMIT} for item in wanted]
+    lines = [
+        line for line in done.stdout.decode("utf-8", "replace").splitlines() if line.startswith('{"tally"')
+    ]
+    answers: List[Dict[str, Any]] = [json.loads(line) for line in lines]
+    told = (done.stdout + done.stderr).decode("utf-8", "replace")[-4000:]
+    for item in wanted[len(answers) :]:
+        answers.append({"tally": {}, "error": f"{item} ended with {done.returncode}: {told}", "seconds": 0.0})
+    return answers
 
 
 # ---------------------------------------------------------------------------------------------------- all of it
@@ -199,12 +212,14 @@ def write_figures(
 def main(argv: Optional[Sequence[str]] = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*", help="campaigns by the beginning of their names")
-    parser.add_argument("--share", help="NAME:SHARE:SHARES:ROUNDS")
+    parser.add_argument("--share", action="append", help="NAME:SHARE:SHARES:ROUNDS, in this process")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     given = parser.parse_args(argv)
     if given.share:
-        name, share, shares, rounds = given.share.rsplit(":", 3)
-        print(json.dumps(run_share(name, int(share), int(shares), int(rounds))))
+        warm()
+        for text in given.share:
+            name, share, shares, rounds = text.rsplit(":", 3)
+            print(json.dumps(run_share(name, int(share), int(shares), int(rounds))), flush=True)
         return 0
     prepare_environment()
     chosen = [item for item in campaigns() if not given.names or item.name.startswith(tuple(given.names))]

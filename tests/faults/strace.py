@@ -65,6 +65,7 @@ ERRORS = {
     **dict.fromkeys(FILES, ("EIO", "ENOSPC", "EMFILE", "EROFS", "EACCES")),
     **dict.fromkeys(DATA, ("EIO", "ENOSPC", "EDQUOT")),
     **dict.fromkeys(OTHERS, ("ENOMEM", "EMFILE", "EAGAIN")),
+    "fcntl": ("ENOMEM", "EMFILE"),  # EAGAIN is a held lock, for which SQLite waits a minute
 }
 
 
@@ -137,9 +138,9 @@ CAMPAIGNS = [
     Campaign(
         "system calls",
         strike_calls,
-        {"error of a call": 180, "kill at a call": 40},
-        420,
-        5,
+        {"error of a call": 110, "kill at a call": 30},
+        260,
+        4,
         may_trace,
         (1, 2, 3, 9),
     )
