@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
-from mlorch import spec
+from mlorch import spec, timing
 from mlorch.causes import Causes, touched
 from mlorch.errors import ExitCode, MlorchError, SpecError, UsageError, did_you_mean
 from mlorch.execute import execute
@@ -27,6 +27,7 @@ from mlorch.session import Choice, DryRun, Session, dry_run, open_session
 from mlorch.settings import read_settings
 from mlorch.store import open_store as open_store_of
 from mlorch.store.plans import Asked, Plans
+from mlorch.timing import timed
 
 DEFAULT_NAMES = ("mlorch.yaml", "mlorch.yml", "pipeline.yaml", "pipeline.yml")
 
@@ -137,6 +138,7 @@ class Loaded:
             Plans(self.settings.store, os.environ).remember(self.asked, self.pipeline)
 
 
+@timed("parse", span=True)
 def read_pipeline(request: Request, recall: bool = True) -> Loaded:
     """The pipeline as its file says, not yet looked at as a graph. Raises SpecError, UsageError."""
     path = find_pipeline(request)
@@ -270,6 +272,7 @@ def _expected(dry: DryRun, edges: Mapping[str, Sequence[str]], slots: int) -> Tu
 
 def run(request: Request, listeners: Sequence[Listener] = ()) -> RunSummary:
     """Execute. Raises SpecError, UsageError, LockedError, StoreError, EnvironmentFault: then nothing was executed."""
+    timing.reset()
     loaded = read_pipeline(request)
     pipeline, settings = loaded.pipeline, loaded.settings
     with _sources(pipeline):

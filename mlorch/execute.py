@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
-from mlorch import __version__
+from mlorch import __version__, timing
 from mlorch.claims import touched_paths
 from mlorch.commit import commit_of
 from mlorch.engine.attempts import AttemptMaker
@@ -162,6 +162,7 @@ def _locked(session: Session, choice: Choice, options: Options, context: Context
             seconds=seconds,
             exit_code=code,
             totals=summary.totals(),
+            timings=timing.document(options.jobs, hub.busy),
         )
         return summary
     finally:

@@ -655,6 +655,9 @@ class Outcome:
     undeclared: Tuple[str, ...] = ()
     """Files that it read (a cached one: once read) though it does not declare them."""
     checks: Tuple[Checked, ...] = ()
+    timings: Mapping[str, float] = field(default_factory=dict)
+    """When its last attempt was `sent`, `started` and `recorded` (since the epoch); seconds of `spawn` and `collect`; its
+    `slot`. For `mlorch show --timings`."""
     environment: bool = False
     """Of a failed one: no fault of the step's, but of the machine (a full disk): the run exits 8."""
 
@@ -777,6 +780,10 @@ class Ended:
     environment: bool = False
     """Of `spawn`: the machine refused (no more processes, descriptors or memory)."""
     started: float = 0.0
+    spawn: float = 0.0
+    """Seconds until there was a process."""
+    slot: int = 0
+    """Which agent it had, from 0."""
 
 
 # ------------------------------------------------------------------------------------------------------------- settings

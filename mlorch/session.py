@@ -33,6 +33,7 @@ from mlorch.plan.select import Selection, instance_closure, select
 from mlorch.plan.signatures import Signatures
 from mlorch.plan.world import Expansion, World
 from mlorch.ports import Publication, Store
+from mlorch.timing import timed
 
 RUNS_BACK = 5
 """How many runs back the last use of a record is looked for."""
@@ -183,6 +184,7 @@ class Session:
         return found
 
 
+@timed("plan", span=True)
 def open_session(pipeline: Pipeline, settings: Settings, store: Store, environ: Mapping[str, str]) -> Session:
     """Wire the parts. Raises SpecError: a cycle, colliding outputs, a matrix that can't be expanded."""
     references = References(pipeline)
@@ -338,6 +340,7 @@ class DryRun:
     warnings: List[str]
 
 
+@timed("plan", span=True)
 def dry_run(session: Session, choice: Choice) -> DryRun:
     """Decide everything without executing anything. Raises SpecError with all problems, UsageError."""
     world, frontier = session.frontier(choice)
@@ -393,8 +396,7 @@ def _check_effects(decisions: Sequence[Decision]) -> None:
         if not effect:
             continue
         if effect in seen:
-            other = seen[effect].name
-            message = f"`{other}` and `{decision.instance.name}` have the same effect `{effect}`"
+            message = f"`{seen[effect].name}` and `{decision.instance.name}` have the same effect `{effect}`"
             place = step_place(decision.instance.step, "effect")
             raise SpecError([Problem("E702", message, place, hint="add `${{ step.instance }}` to its name")])
         seen[effect] = decision.instance

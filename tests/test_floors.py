@@ -15,6 +15,7 @@ FLOORS: Dict[str, float] = {
     "model": 0,
     "errors": 0,
     "compat": 0,
+    "timing": 0,
     "ports": 1,
     "digest": 1,
     "expressions": 1,

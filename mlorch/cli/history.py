@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import time
+from enum import Enum
 from typing import TYPE_CHECKING, List, Optional, Sequence, cast
 
 import typer
@@ -43,7 +45,13 @@ SINCE = typer.Option(None, "--since", metavar="AGE", help="Started within 7d, 12
 RUN_ARGUMENT = typer.Argument(
     None, metavar="[RUN]", help="Default: the last.", autocompletion=complete_runs, show_default=False
 )
-TIMINGS = typer.Option(False, "--timings", help="Where the time went, longest first.")
+TIMINGS = typer.Option(False, "--timings", help="Where the time went: by phase, and by step, longest first.")
+TIMING_FORMAT = typer.Option(
+    None,
+    "--format",
+    help="Of --timings: trace is for chrome://tracing and ui.perfetto.dev.",
+    show_default=False,
+)
 STEP_ARGUMENT = typer.Argument(None, metavar="[STEP]", autocompletion=complete_steps, show_default=False)
 OF_RUN = typer.Option(None, "--run", metavar="RUN", help="Of this run.", autocompletion=complete_runs)
 ARTIFACT = typer.Argument(
@@ -60,6 +68,12 @@ TARGET = typer.Option(
 
 PAUSE = 0.2
 """Seconds between two looks at a log that is followed."""
+
+
+class TimingFormat(str, Enum):
+    table = "table"
+    json = "json"
+    trace = "trace"
 
 
 def open_store(options: Options) -> Store:
@@ -205,25 +219,52 @@ def runs(
     return 0
 
 
-def show(options: Options, run: Optional[str] = RUN_ARGUMENT, timings: bool = TIMINGS) -> int:
+def show(
+    options: Options,
+    run: Optional[str] = RUN_ARGUMENT,
+    timings: bool = TIMINGS,
+    form: Optional[TimingFormat] = TIMING_FORMAT,
+) -> int:
     """One run: steps, params, metrics, environment, git commit."""
     from mlorch.cli.screens import style_for
-    from mlorch.cli.tables import run_text, timings_table
+    from mlorch.cli.tables import run_text
     from mlorch.history import resolve_run, view_run
     from mlorch.history.documents import show_document
     from mlorch.history.records import with_reproductions
 
     store = open_store(options)
+    if timings or form is not None:
+        show_timings(options, store, run or "last", form)
+        return 0
     view = with_reproductions(store, view_run(store, resolve_run(store, run or "last")))
     if options.json:
         print_document(show_document(view))
     else:
-        style = style_for(sys.stdout, options)
-        if timings and not any(step.seconds for step in view.steps):
-            say(f"run {view.info.id} executed nothing", options)
-            return 0
-        print_text(timings_table(view, style) if timings else run_text(view, style, options.verbose))
+        print_text(run_text(view, style_for(sys.stdout, options), options.verbose))
     return 0
+
+
+def show_timings(options: Options, store: Store, run: str, form: Optional[TimingFormat]) -> None:
+    from mlorch.cli.screens import style_for
+    from mlorch.cli.tables import phases_table, timings_table
+    from mlorch.history import resolve_run, view_run
+    from mlorch.history.timings import run_timings, timings_document, trace
+
+    info = resolve_run(store, run)
+    found = run_timings(store, info)
+    if form == TimingFormat.trace:
+        print_text(json.dumps(trace(found), ensure_ascii=True, allow_nan=False) + "\n")
+    elif options.json or form == TimingFormat.json:
+        print_document(timings_document(found))
+    else:
+        style, view = style_for(sys.stdout, options), view_run(store, info)
+        blocks = [phases_table(found)] if found.slots else []
+        blocks += [timings_table(view, style)] if any(step.seconds for step in view.steps) else []
+        if not found.slots:
+            say(f"run {info.id} did not get to its end: it kept no times by phase", options)
+        elif len(blocks) < 2:
+            say(f"run {info.id} executed nothing", options)
+        print_text("\n".join(blocks))
 
 
 # -------------------------------------------------------------------------------- artifacts

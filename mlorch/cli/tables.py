@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, List, Mapping, Optional, Sequence
 
+from mlorch.history.timings import phases
 from mlorch.report.reasons import value_text
 from mlorch.report.reproduced import reproduced_sentence
 from mlorch.report.style import (
@@ -20,6 +21,7 @@ from mlorch.report.style import (
 if TYPE_CHECKING:
     from mlorch.history import RunView, StepView
     from mlorch.history.artifacts import Made
+    from mlorch.history.timings import Timings
     from mlorch.ports import RunInfo
 
 ORDER = ("succeeded", "cached", "failed", "skipped", "blocked", "cancelled")
@@ -178,6 +180,19 @@ def output_rows(view: RunView, style: Style) -> List[List[str]]:
         for step in view.steps
         for output in step.outputs.values()
     ]
+
+
+def phases_table(timings: Timings) -> str:
+    """Seconds of mlorch's own threads by phase, then of the slots. They run side by side, so the sum is no wall time."""
+    rows = [["phase", "time", "share"]]
+    whole = max(timings.info.seconds or 0.0, 1e-9)
+    for phase, seconds in phases(timings):
+        rows.append([phase, lasting(seconds), f"{100 * seconds / whole:.0f}%"])
+    slots = f"{timings.slots} slot{'s' if timings.slots != 1 else ''}"
+    available = max(timings.slots * timings.executing, 1e-9)
+    for name, seconds in (("busy", timings.busy), ("idle", timings.idle)):
+        rows.append([f"{slots} {name}", lasting(seconds), f"{100 * seconds / available:.0f}%"])
+    return columns(rows, right=(1, 2))
 
 
 def timings_table(view: RunView, style: Style = PLAIN) -> str:

@@ -35,8 +35,9 @@ class Tools:
 class Agent:
     """Executes attempts, one after the other; keeps its zygotes warm between them."""
 
-    def __init__(self, tools: Tools) -> None:
+    def __init__(self, tools: Tools, slot: int = 0) -> None:
         self._tools = tools
+        self._slot = slot
         self._zygotes: Optional[Zygotes] = None
 
     def execute(self, attempt: Attempt, control: Control) -> Ended:
@@ -58,7 +59,11 @@ class Agent:
         finally:
             control.detach()
         return replace(
-            ended, started=started, seconds=time.monotonic() - begin, error=mask(ended.error, attempt.secrets)
+            ended,
+            slot=self._slot,
+            started=started,
+            seconds=time.monotonic() - begin,
+            error=mask(ended.error, attempt.secrets),
         )
 
     def close(self) -> None:
@@ -87,7 +92,9 @@ class Agent:
 
     def _run(self, attempt: Attempt, output: int, control: Control) -> Ended:
         tools = self._tools
+        begin = time.monotonic()
         pid = tools.starter.start(attempt.argv, attempt.env, attempt.cwd, output, attempt.lock_fds)
+        spawn = time.monotonic() - begin
         slot = tools.guardian.hold(pid)
         control.attach(lambda number: process.end_group(pid, number))
         control.limit(attempt.timeout, attempt.grace)
@@ -103,6 +110,7 @@ class Agent:
             cpu_seconds=usage.cpu_seconds,
             peak_rss=usage.peak_rss,
             lingering=tools.orphans.end(attempt.env, pid),
+            spawn=spawn,
         )
 
     def _called(self, attempt: Attempt, output: int, control: Control) -> Ended:

@@ -34,6 +34,7 @@ def outcome_data(outcome: Outcome, instance: Instance, pipeline: Pipeline) -> Di
         "warnings": list(outcome.warnings),
         "tolerated": outcome.tolerated,
         "peak_rss": outcome.peak_rss,
+        "timings": outcome.timings,
         "cpu_seconds": round(outcome.cpu_seconds, 6),
         "undeclared": list(outcome.undeclared),
         "checks": [asdict(check) for check in outcome.checks],

@@ -24,6 +24,7 @@ from mlorch.engine.waiting import Waiting
 from mlorch.errors import CorruptObject, MlorchError
 from mlorch.model import Attempt, Decision, Ended, Instance, Outcome, Result
 from mlorch.plan.declare import BindError
+from mlorch.timing import enter, timed
 
 GRACE = 10.0
 
@@ -50,6 +51,8 @@ class Hub:
         self._random = random.Random()
         self.outcomes: Dict[str, Outcome] = {}
         self.signal: Optional[int] = None
+        self.busy = 0.0
+        """Seconds for which slots were taken."""
 
     @property
     def retired(self) -> List[str]:
@@ -67,16 +70,18 @@ class Hub:
         entry = self._running.get(attempt.id)
         collected: Optional[Collected] = None
         error: Optional[BaseException] = None
+        begin = time.monotonic()
         if entry is not None:
             work = entry[0]
             try:
                 collected = collector(self._parts, work, attempt).collect(ended)
             except BaseException as caught:  # a bug must end the run in the hub's thread, not hang an agent
                 error = caught
-        self._inbox.put(("ended", (attempt, ended, collected, error)))
+        self._inbox.put(("ended", (attempt, ended, collected, error, time.monotonic() - begin)))
 
     # --------------------------------------------------------------------------------------------------------- loop
 
+    @timed("schedule", span=True)
     def run(self) -> List[Outcome]:
         """Until every instance has an outcome. Raises StoreError, EnvironmentFault."""
         self._parts.launcher.start(self._options.jobs, self.deliver)
@@ -115,10 +120,13 @@ class Hub:
             if not self._busy and self._waiting.due is None:
                 return False
             self._parts.maker.log.flush()
+            before = enter("")
             try:
                 message = self._inbox.get(timeout=self._pause())
             except queue.Empty:
                 return True
+            finally:
+                enter(before)
         self._take(message)
         return True
 
@@ -166,6 +174,9 @@ class Hub:
         batch, records, error = value
         if error is not None:
             raise error
+        now = round(time.time(), 6)
+        for item in batch:
+            item.work.timings["recorded"] = now
         for item, outcome, result in self._parts.settler.succeeded(batch, records):
             if item.work.invocation.checkpoint:
                 checkpoint.discard(self._parts.store, item.work.invocation.checkpoint)
@@ -281,6 +292,7 @@ class Hub:
                 break
             self._send(*found)
 
+    @timed("spawn")
     def _send(self, work: Work, grant: Grant) -> None:
         try:
             attempt = None if is_stale(self._parts, work) else prepare(self._parts, work, grant)
@@ -295,21 +307,25 @@ class Hub:
             return
         work.log = os.path.relpath(attempt.log, self._parts.store.root)
         work.started = time.time()
+        work.timings = {"sent": round(work.started, 6)}
         self._running[attempt.id] = (work, grant, attempt)
         self._parts.emit("step.started", work.instance, reasons=work.decision.reasons, attempt=work.number)
         self._parts.launcher.send(attempt)
 
     def _ended(
         self,
-        message: Tuple[Attempt, Ended, Optional[Collected], Optional[BaseException]],
+        message: Tuple[Attempt, Ended, Optional[Collected], Optional[BaseException], float],
     ) -> None:
-        attempt, ended, collected, error = message
+        attempt, ended, collected, error, seconds = message
+        self.busy += ended.seconds + seconds
         if error is not None:
             raise error
         if attempt.id not in self._running:
             self._parts.hooks.ended(attempt, ended)
             return
         work, grant, _ = self._running.pop(attempt.id)
+        spent = {"started": ended.started, "spawn": ended.spawn, "collect": seconds}
+        work.timings.update({name: round(value, 6) for name, value in spent.items()}, slot=ended.slot)
         self._parts.pool.release(grant)
         assert collected is not None
         others = [entry[0] for entry in self._running.values()]

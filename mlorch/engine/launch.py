@@ -119,15 +119,15 @@ class JoblibLauncher:
             # Threads: they only supervise processes. `parallel_config` holds for this thread.
             with joblib.parallel_config(backend="threading"):
                 joblib.Parallel(n_jobs=self._slots, batch_size=1, pre_dispatch="all")(
-                    joblib.delayed(self._agent)(deliver) for _ in range(self._slots)
+                    joblib.delayed(self._agent)(deliver, slot) for slot in range(self._slots)
                 )
         except BaseException as error:
             self.failure = self.failure or error
             self._refuse(deliver, error)
 
-    def _agent(self, deliver: Deliver) -> None:
+    def _agent(self, deliver: Deliver, slot: int) -> None:
         """Take attempts until the end. Never raises."""
-        agent = Agent(self._tools)
+        agent = Agent(self._tools, slot)
         try:
             while True:
                 attempt = self._queue.get()

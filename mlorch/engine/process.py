@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Set, Tuple
 
 from mlorch.engine.spawn import Spawner
+from mlorch.timing import timed
 
 REFUSED = (errno.EAGAIN, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOSPC, errno.EROFS, errno.EIO)
 """Errors by which the machine refuses to start anything."""
@@ -70,6 +71,7 @@ class Starter:
     def close(self) -> None:
         os.close(self._null)
 
+    @timed("spawn")
     def start(
         self, argv: Sequence[str], env: Mapping[str, str], cwd: str, output: int, keep: Sequence[int]
     ) -> int:

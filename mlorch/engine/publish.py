@@ -17,6 +17,7 @@ from mlorch.errors import NO_STEPS_DOING, MlorchError
 from mlorch.model import Artifact, BoundOutput, Content, Ended, Invocation, Value
 from mlorch.plan.paths import inside
 from mlorch.ports import Store
+from mlorch.timing import timed
 
 LARGEST_METRICS = 4 << 20
 _INSIDE = os.path.join(os.path.dirname(os.path.realpath(__file__)), "inside") + os.sep
@@ -66,6 +67,7 @@ class Collector:
     """Whether reading a file that is not declared is a failure."""
     producer_of: Producer = lambda _: ""
 
+    @timed("digest")
     def collect(self, ended: Ended) -> Collected:
         """Never raises what a step can cause."""
         created = tuple(

@@ -27,6 +27,7 @@ from mlorch.model import (
 )
 from mlorch.plan.bind import Binder
 from mlorch.ports import Publication, Store
+from mlorch.timing import timed
 
 
 @dataclass
@@ -41,6 +42,8 @@ class Work:
     code_before: Mapping[str, str] = field(default_factory=dict)
     absent_words: Tuple[str, ...] = ()
     log: str = ""
+    timings: Dict[str, float] = field(default_factory=dict)
+    """Of its last attempt: `sent`, `started` and `recorded` (since the epoch), `spawn` and `collect` (seconds), `slot`."""
     warnings: List[str] = field(default_factory=list)
     recipe: Mapping[str, Value] = field(default_factory=dict)
     """Of the attempt that runs; empty where nothing was executed."""
@@ -74,6 +77,7 @@ class Settler:
 
     # ---------------------------------------------------------------------------------------------------- cached
 
+    @timed("publish")
     def cached(self, decision: Decision) -> Tuple[Outcome, Result]:
         """Checks, then the outputs from the store. Raises CorruptObject: the caller makes it anew."""
         record = decision.record
@@ -174,6 +178,7 @@ class Settler:
         self._store.commit(records)
         return records
 
+    @timed("publish")
     def succeeded(
         self, batch: Sequence[Finished], records: Sequence[Record]
     ) -> List[Tuple[Finished, Outcome, Result]]:
@@ -230,6 +235,7 @@ class Settler:
             peak_rss=item.ended.peak_rss,
             cpu_seconds=item.ended.cpu_seconds,
             undeclared=item.collected.undeclared,
+            timings=item.work.timings,
         )
 
     def _record(self, item: Finished) -> Record:

@@ -19,6 +19,7 @@ from mlorch.model import Content, Digest, Entry
 from mlorch.store import files, serial, tree
 from mlorch.store.index import Index, blob, insert, text
 from mlorch.store.paths import AREA, Paths
+from mlorch.timing import timed
 
 MARGIN = 50_000_000
 """Nanoseconds: longer than a tick of any kernel's file clock (1 to 10 ms)."""
@@ -83,6 +84,7 @@ class Contents:
         self._new_files: Dict[str, Seen] = {}
         self._new_folders: Dict[str, SeenFolder] = {}
 
+    @timed("stat")
     def content(self, path: str, exclude: Sequence[str] = ()) -> Optional[Content]:
         """What stands at a root-relative path; None where nothing does. Raises EnvironmentFault for what is
         neither file nor folder, or out of the project; OSError where it can't be read."""
@@ -165,6 +167,7 @@ class Contents:
             self._learn_file(path, seen)
         return _file_content(found, seen.digest)
 
+    @timed("digest")
     def _digest(self, absolute: str) -> Tuple[Seen, os.stat_result]:
         """Digest a file that may be changing: the stat is that of the descriptor, before and after."""
         fd = files.open_regular(absolute)

@@ -26,6 +26,7 @@ from mlorch.store.session import Session, is_live
 from mlorch.store.temporaries import Temporaries
 from mlorch.store.translate import fault_of, translated
 from mlorch.store.workspace import LocalWorkspace
+from mlorch.timing import timed
 
 
 class LocalStore:
@@ -219,6 +220,7 @@ class LocalStore:
     def durations(self, pipeline: str, instance: str, step: str) -> List[float]:
         return self.record_files.durations(pipeline, instance, step)
 
+    @timed("record")
     @translated
     def commit(self, records: Sequence[Record]) -> None:
         self._writable()
