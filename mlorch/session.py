@@ -70,8 +70,6 @@ class Session:
         """Raises EnvironmentFault."""
         return find_interpreter(self.pipeline.root, self.pipeline.python, self.environ)
 
-    # ------------------------------------------------------------------------------------------------------- parts
-
     def frontier(self, choice: Choice) -> Tuple[World, Frontier]:
         """A fresh world and its frontier for a choice of steps. Raises UsageError, SpecError."""
         selection = select(self.pipeline, self.graph, choice.selectors, closure=not choice.only)
