@@ -18,6 +18,7 @@ from mlorch.claims import touched_paths
 from mlorch.commit import commit_of
 from mlorch.engine.attempts import AttemptMaker
 from mlorch.engine.events import outcome_data, reason_data
+from mlorch.engine.foresight import Opened, expected_steps
 from mlorch.engine.hooks import HookRunner
 from mlorch.engine.hub import Hub
 from mlorch.engine.launch import JoblibLauncher
@@ -28,7 +29,7 @@ from mlorch.engine.retire import Retirer
 from mlorch.engine.settle import Settler
 from mlorch.engine.shape import FILE, shape_text
 from mlorch.errors import EnvironmentFault, ExitCode, SpecError
-from mlorch.model import Event, Instance, Outcome, Pipeline, Problem, RunSummary, Settings, Value
+from mlorch.model import Decision, Event, Instance, Outcome, Pipeline, Problem, RunSummary, Settings, Value
 from mlorch.plan.declare import step_place
 from mlorch.ports import Launcher, Lease, Listener, RunLog, Store
 from mlorch.session import Choice, DryRun, Session, dry_run, open_session
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
     from mlorch.app import Options
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-LARGE_STORE = 10 * 10**9
 
 
 @dataclass
@@ -51,11 +51,15 @@ class Journal:
     listeners: Sequence[Listener]
     unread: Optional[Callable[[int], None]] = None
     """Told SIGPIPE where nobody reads a listener's stream any more."""
+    size: Callable[[str], int] = lambda _: 0
+    """See `foresight.Opened`."""
 
     def __call__(self, kind: str, instance: Optional[Instance] = None, **data: Any) -> None:
         outcome = data.pop("outcome", None)
         if isinstance(outcome, Outcome) and instance is not None:
             data.update(outcome_data(outcome, instance, self.pipeline))
+        if instance is not None and self.size(instance.step.id):
+            data["instances"] = self.size(instance.step.id)
         if "reasons" in data and data["reasons"] and not isinstance(data["reasons"][0], Mapping):
             data["reasons"] = reason_data(data["reasons"])
         event = Event(
@@ -131,7 +135,7 @@ def _locked(session: Session, choice: Choice, options: Options, context: Context
     previous = _previous_metrics(store, pipeline)
     log = store.begin_run(context.run)
     emit = Journal(context.run, log, pipeline, context.listeners, context.inbox.put)
-    emit("run.started", **_meta(session, options, len(dry.decisions)))
+    emit("run.started", **_meta(session, options, dry.decisions))
     try:
         log.write(FILE, shape_text(pipeline, session.graph, (item.instance for item in dry.decisions)))
         for warning in (*context.warnings, *dry.warnings):
@@ -206,6 +210,7 @@ def make_hub(
         priority=tails(session.graph.order, session.graph.downstream(), estimated.__getitem__),
     )
     planned = {decision.instance.name: decision for decision in dry.decisions}
+    emit.size = Opened(dry.decisions, frontier)
     return Hub(parts, HubOptions(options.jobs, options.keep_going, options.adopt, options.force), planned)
 
 
@@ -276,6 +281,8 @@ def _signals() -> Iterator[Inbox]:
     before: Dict[int, Any] = {}
     try:
         for number in SIGNALS:
+            if number == signal.SIGHUP and signal.getsignal(number) == signal.SIG_IGN:
+                continue  # under nohup a run outlives its terminal
             before[number] = signal.signal(number, inbox)
     except ValueError:
         # Not the main thread: whoever called from there keeps the signals.
@@ -326,7 +333,7 @@ def _previous_metrics(store: Store, pipeline: Pipeline) -> Optional[Mapping[str,
     return None
 
 
-def _meta(session: Session, options: Options, instances: int) -> Dict[str, Value]:
+def _meta(session: Session, options: Options, decisions: Sequence[Decision]) -> Dict[str, Value]:
     """Who, host, commit and whether dirty, command line, CI address."""
     pipeline = session.pipeline
     commit, dirty = commit_of(pipeline.root)
@@ -343,7 +350,10 @@ def _meta(session: Session, options: Options, instances: int) -> Dict[str, Value
         "params": dict(pipeline.params),
         "goals": {step.id: dict(step.goal) for step in pipeline.steps.values() if step.goal},
         "jobs": options.jobs,
-        "instances": instances,
+        "root": pipeline.root,
+        "secrets": sorted({name for step in pipeline.steps.values() for name in step.secrets}),
+        "instances": len(decisions),
+        "steps": expected_steps(decisions, session.graph),
         "python": platform.python_version(),
         "version": __version__,
     }
@@ -359,9 +369,8 @@ def _user() -> str:
 def _ci_address() -> str:
     env = os.environ
     if env.get("GITHUB_RUN_ID"):
-        return "{}/{}/actions/runs/{}".format(
-            env.get("GITHUB_SERVER_URL", ""), env.get("GITHUB_REPOSITORY", ""), env["GITHUB_RUN_ID"]
-        )
+        server, repository = env.get("GITHUB_SERVER_URL", ""), env.get("GITHUB_REPOSITORY", "")
+        return f"{server}/{repository}/actions/runs/{env['GITHUB_RUN_ID']}"
     return env.get("CI_JOB_URL", "")
 
 

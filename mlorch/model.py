@@ -438,6 +438,8 @@ class BoundOutput:
 class ShellCommand:
     script: str
     shell: str
+    text: str = field(default="", compare=False)
+    """The script as a person would have written it, values in place; never executed."""
 
 
 @dataclass(frozen=True)

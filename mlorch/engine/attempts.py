@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
 import shlex
-from dataclasses import dataclass, field
-from typing import Dict, Mapping, Optional, Sequence, Tuple
+from dataclasses import dataclass
+from typing import Mapping, Sequence, Tuple
 
 from mlorch.digest import digest_value
+from mlorch.engine.by_hand import folder_lines, hand_script
 from mlorch.engine.environment import step_environment
 from mlorch.engine.resources import Grant
 from mlorch.engine.undeclared import declared_paths
+from mlorch.errors import MlorchError
 from mlorch.model import ArgvCommand, Attempt, FunctionCommand, Hook, Invocation, ShellCommand, Step, Template
 from mlorch.ports import RunLog
 from mlorch.shell import INVOCATION
@@ -37,7 +40,6 @@ class AttemptMaker:
     lock_fds: Tuple[int, ...] = ()
     undeclared: str = "ignore"
     """For steps that do not say: what comes of reading a file that is not declared."""
-    scripts: Dict[str, str] = field(default_factory=dict)
 
     def make(self, invocation: Invocation, number: int, grant: Grant, uses_python: bool) -> Attempt:
         """Raises EnvironmentFault (a secret that the caller's environment lacks)."""
@@ -70,7 +72,7 @@ class AttemptMaker:
             run=self.run,
             instance=instance.name,
             number=number,
-            argv=self._argv(invocation, base),
+            argv=self._argv(invocation, f"{base}.{number}"),
             function=invocation.command if isinstance(invocation.command, FunctionCommand) else None,
             cwd=self.root,
             env=env,
@@ -97,9 +99,16 @@ class AttemptMaker:
         if isinstance(command, ArgvCommand):
             return command.argv
         if isinstance(command, ShellCommand):
-            script = self.log.write(f"{base}.sh", _folders(invocation) + command.script, executable=True)
+            folders = "".join(line + "\n" for line in folder_lines(invocation.outputs))
+            script = self.log.write(f"{base}.sh", folders + command.script, executable=True)
             return (*INVOCATION[command.shell], script)
         return ()
+
+    def keep_by_hand(self, attempt: Attempt, invocation: Invocation) -> None:
+        """Write the script that runs a failed attempt by hand. Only a help: that it can't be written is no error."""
+        text = hand_script(attempt, invocation, self.environ)
+        with contextlib.suppress(OSError, MlorchError):
+            self.log.write(f"{file_name(attempt.instance)}.sh", text, executable=True)
 
     def hook(
         self, hook: Hook, name: str, rendered: Sequence[str], env: Mapping[str, str], secrets: Sequence[str]
@@ -130,14 +139,6 @@ def file_name(name: str) -> str:
     return _UNSAFE.sub("_", name)
 
 
-def _folders(invocation: Invocation) -> str:
-    """Shell lines that make the folders of staging where they are gone, as they are when a script is run by hand."""
-    staged = [output for output in invocation.outputs if output.staged]
-    places = {output.staging if output.folder else os.path.dirname(output.staging) for output in staged}
-    quoted = [shlex.quote(place) for place in sorted(places)]
-    return "".join(f"[ -d {place} ] || mkdir -p {place}\n" for place in quoted)
-
-
 def _code_version(invocation: Invocation) -> str:
     rows = [
         [row.kind, row.name, row.value]
@@ -147,12 +148,11 @@ def _code_version(invocation: Invocation) -> str:
     return digest_value("code/1", rows)
 
 
-def command_text(invocation: Invocation, shown: Optional[str] = None) -> str:
-    """The command in one line, for people."""
+def command_text(invocation: Invocation) -> str:
+    """The command with its values in place, for people; a script keeps its lines."""
     command = invocation.command
     if isinstance(command, FunctionCommand):
         return f"{command.module}:{command.function}"
     if isinstance(command, ArgvCommand):
         return " ".join(shlex.quote(item) for item in command.argv)
-    run = invocation.instance.step.run
-    return shown or " ".join(str(run).split())
+    return (command.text or str(invocation.instance.step.run)).strip()

@@ -99,7 +99,7 @@ def step_environment(
     env = {name: value for name, value in caller.items() if _is_let_through(name)}
     env.update(DEFAULTS)
     env.update(thread_limits(needs.cpus))
-    env.update(_passed(pass_env, caller))
+    env.update(passed_variables(pass_env, caller))
     env["CUDA_VISIBLE_DEVICES"] = ",".join(str(gpu) for gpu in gpus)
     _enter_environment(env, bin_dir)
     env.update(declared)
@@ -121,7 +121,8 @@ def _is_let_through(name: str) -> bool:
     return name in _LET_THROUGH or name.startswith(_LET_THROUGH_PREFIX)
 
 
-def _passed(patterns: Sequence[str], caller: Mapping[str, str]) -> Dict[str, str]:
+def passed_variables(patterns: Sequence[str], caller: Mapping[str, str]) -> Dict[str, str]:
+    """What `pass_env` lets through of the caller's environment."""
     found: Dict[str, str] = {}
     for pattern in patterns:
         if pattern in caller:

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import heapq
-import os
 import queue
 import random
 import time
@@ -15,8 +14,18 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 from mlorch.engine import checkpoint
 from mlorch.engine.commits import Commits, Committed
 from mlorch.engine.failure import exit_sentence, full_disk_hint, mentioned_hint, retryable
+from mlorch.engine.foresight import in_order
 from mlorch.engine.outcomes import attempt_outcome, looks_at_failures, not_started, retry_delay, unused_cpus
-from mlorch.engine.parts import HubOptions, Parts, check_start, collector, is_stale, new_work, prepare
+from mlorch.engine.parts import (
+    HubOptions,
+    Parts,
+    check_start,
+    collector,
+    is_stale,
+    new_work,
+    prepare,
+    started_data,
+)
 from mlorch.engine.publish import Collected
 from mlorch.engine.resources import Grant
 from mlorch.engine.settle import Finished, Work
@@ -83,7 +92,7 @@ class Hub:
 
     @timed("schedule", span=True)
     def run(self) -> List[Outcome]:
-        """Until every instance has an outcome. Raises StoreError, EnvironmentFault."""
+        """Until every instance has an outcome; these in the pipeline's order. Raises StoreError, EnvironmentFault."""
         self._parts.launcher.start(self._options.jobs, self.deliver)
         try:
             self._absorb()
@@ -103,7 +112,7 @@ class Hub:
             self._conclude(
                 Outcome(instance.name, instance.step.id, "cancelled"), Result(instance, "cancelled")
             )
-        return list(self.outcomes.values())
+        return in_order(self.outcomes, self._parts.frontier.world)
 
     def _step(self) -> bool:
         """One turn: dispatch what fits, record what has ended, take what has come, else decide one more instance, else
@@ -305,11 +314,8 @@ class Hub:
             self._parts.decider.binder.forget()
             self._decide(work.instance)
             return
-        work.log = os.path.relpath(attempt.log, self._parts.store.root)
-        work.started = time.time()
-        work.timings = {"sent": round(work.started, 6)}
         self._running[attempt.id] = (work, grant, attempt)
-        self._parts.emit("step.started", work.instance, reasons=work.decision.reasons, attempt=work.number)
+        self._parts.emit("step.started", work.instance, **started_data(work))
         self._parts.launcher.send(attempt)
 
     def _ended(
@@ -359,6 +365,7 @@ class Hub:
             )
             self._waiting.delay(work, delay)
         else:
+            self._parts.maker.keep_by_hand(attempt, work.invocation)
             kept = self._parts.store.workspace.unstage(work.invocation.outputs)
             work.warnings += [f"what it left is kept in `{path}`" for path in kept]
             outcome = replace(attempt_outcome(work, "failed", ended, error, hint), environment=environment)

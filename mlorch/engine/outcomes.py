@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Iterable, List
 
-from mlorch.engine.attempts import command_text
 from mlorch.engine.settle import Work
 from mlorch.errors import NO_STEPS_DOING
 from mlorch.model import Ended, Instance, Outcome, Retry
@@ -24,7 +23,7 @@ def attempt_outcome(work: Work, name: str, ended: Ended, error: str, hint: str) 
         error=error,
         hint=hint,
         log=work.log,
-        command=command_text(work.invocation),
+        command=work.command,
         tolerated=name == "failed" and work.instance.step.continue_on_error,
         warnings=tuple(work.warnings),
         peak_rss=ended.peak_rss,

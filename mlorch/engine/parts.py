@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import time
 from dataclasses import dataclass, field
-from typing import Dict, Mapping
+from typing import Any, Dict, Mapping
 
 from mlorch.engine import checkpoint
 from mlorch.engine.attempts import AttemptMaker
@@ -102,7 +104,17 @@ def prepare(parts: Parts, work: Work, grant: Grant) -> Attempt:
     work.code_before = parts.decider.snapshots.get(work.instance.name, {})
     work.absent_words = parts.decider.binder.absent_words.get(work.instance.name, ())
     work.recipe = write_recipe(invocation, parts.store.root, parts.maker.python, reach)
-    return parts.maker.make(invocation, work.number, grant, reach is not None and reach.uses_python)
+    attempt = parts.maker.make(invocation, work.number, grant, reach is not None and reach.uses_python)
+    work.log = os.path.relpath(attempt.log, parts.store.root)
+    work.secrets = attempt.secrets
+    work.started = time.time()
+    work.timings = {"sent": round(work.started, 6)}
+    return attempt
+
+
+def started_data(work: Work) -> Dict[str, Any]:
+    """What `step.started` tells."""
+    return {"reasons": work.decision.reasons, "attempt": work.number, "log": work.log}
 
 
 def collector(parts: Parts, work: Work, attempt: Attempt) -> Collector:

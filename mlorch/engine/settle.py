@@ -12,6 +12,7 @@ from mlorch.engine import checkpoint
 from mlorch.engine.attempts import command_text
 from mlorch.engine.checks import evaluate_checks, problem_of
 from mlorch.engine.decider import plain_metrics
+from mlorch.engine.masker import mask
 from mlorch.engine.publish import Collected, OutputError, metrics_problem, read_metrics
 from mlorch.errors import NO_STEPS_DOING, MlorchError
 from mlorch.model import (
@@ -47,11 +48,18 @@ class Work:
     warnings: List[str] = field(default_factory=list)
     recipe: Mapping[str, Value] = field(default_factory=dict)
     """Of the attempt that runs; empty where nothing was executed."""
+    secrets: Tuple[str, ...] = ()
+    """Values to mask, of the attempt that runs."""
 
     @property
     def invocation(self) -> Invocation:
         assert self.decision.invocation is not None
         return self.decision.invocation
+
+    @property
+    def command(self) -> str:
+        """As executed, for people, secrets masked."""
+        return mask(command_text(self.invocation), self.secrets)
 
 
 @dataclass(frozen=True)
@@ -227,7 +235,7 @@ class Settler:
             attempts=item.work.number,
             exit_code=item.ended.exit_code,
             log=item.work.log,
-            command=command_text(item.work.invocation),
+            command=item.work.command,
             outputs=record.outputs,
             metrics=record.metrics,
             warnings=tuple(warnings),

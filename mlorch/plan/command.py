@@ -101,9 +101,8 @@ def _script(names: Names, step: Step, template: Template) -> BoundCommand:
     if not known:
         return BoundCommand(ShellCommand("", step.shell), tuple(rows), shape, known=False)
     script = shell.compose(template, values, step.shell)
-    return BoundCommand(
-        ShellCommand(script, step.shell), tuple(rows), shape, text=shell.plain(template, values)
-    )
+    text = shell.plain(template, values)
+    return BoundCommand(ShellCommand(script, step.shell, text), tuple(rows), shape, text=text)
 
 
 def _argv(names: Names, items: Sequence[Template]) -> BoundCommand:

@@ -80,6 +80,11 @@ class Frontier:
                 found.extend(item for item in self._chosen(expansion) if item.name not in self.world.results)
         return found
 
+    def size(self, step: str) -> int:
+        """How many instances of a step were chosen; 0 as long as its axes are not known."""
+        expansion = self.world.expansions.get(step) if step in self._expanded else None
+        return len(self._chosen(expansion)) if expansion is not None and expansion.known else 0
+
     def _needed_steps(self) -> Set[str]:
         scope = set(self._wanted)
         waiting = [upstream for step in self._wanted for upstream in self.world.graph.upstream(step)]

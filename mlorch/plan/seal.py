@@ -90,7 +90,7 @@ class _Filler:
 
 def _fill_command(command: Command, fill: _Filler) -> Command:
     if isinstance(command, ShellCommand):
-        return ShellCommand(fill(command.script), command.shell)
+        return ShellCommand(fill(command.script), command.shell, fill(command.text))
     if isinstance(command, ArgvCommand):
         return ArgvCommand(tuple(fill(item) for item in command.argv))
     return FunctionCommand(command.module, command.function, fill.tree(dict(command.arguments)))

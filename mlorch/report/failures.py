@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from typing import Any, Dict, Iterable, List, Mapping, Sequence, Set, Tuple
 
 from mlorch.digest import tag_floats
-from mlorch.model import Outcome, Pipeline, Place, Step, Template
+from mlorch.model import Outcome, Pipeline, Place
 from mlorch.report.logs import QUOTED, Logs, missing_command, telling
 from mlorch.report.style import EDGE, Style, bytes_text, cells_of, pad, seconds_text
-from mlorch.shell import INVOCATION
 
 DEFAULT_NAMES = ("mlorch.yaml", "pipeline.yaml")
 NAME_CELLS = 12
@@ -71,14 +70,13 @@ class Failures:
 
     def _whole(self, outcome: Outcome) -> List[str]:
         lines = self._opening(outcome, QUOTED)
-        lines += self._field("command", outcome.command)
+        lines += self._field("command", one_line(outcome.command))
         step = self.pipeline.steps.get(outcome.step)
         if step is not None:
             lines += self._field("defined", f"{step.place.file}:{step.place.line}")
         lines += self._outputs(outcome)
         lines += self._field("reproduce", self._reproduce(outcome))
-        if step is not None:
-            lines += self._field("by hand", by_hand(outcome, step))
+        lines += self._field("by hand", by_hand(outcome))
         lines += self._log(outcome)
         lines += self._field("blocked", self._names(self._blocked_by([outcome.instance])))
         return lines
@@ -211,11 +209,20 @@ def exit_meaning(outcome: Outcome, tail: Sequence[str]) -> str:
     return MEANINGS.get(code, "") if code is not None else ""
 
 
-def by_hand(outcome: Outcome, step: Step) -> str:
-    """The command that runs an attempt's script as mlorch ran it; empty where there is no script."""
-    if not outcome.attempts or not isinstance(step.run, Template) or not ATTEMPT_LOG.search(outcome.log):
+def by_hand(outcome: Outcome) -> str:
+    """The command that runs the last attempt again, in its environment and without mlorch; empty where none failed (a
+    check did not hold: what was executed went well)."""
+    if not outcome.attempts or outcome.record or not ATTEMPT_LOG.search(outcome.log):
         return ""
-    return " ".join([*INVOCATION[step.shell], shlex.quote(ATTEMPT_LOG.sub(".sh", outcome.log))])
+    return "sh " + shlex.quote(ATTEMPT_LOG.sub(".sh", outcome.log))
+
+
+def one_line(command: str) -> str:
+    """A script by its first line, with the number of those that follow."""
+    lines = [text.strip() for text in command.strip().splitlines()]
+    if len(lines) < 2:
+        return command.strip()
+    return f"{lines[0]} (and {len(lines) - 1} more line{'s' * (len(lines) > 2)})"
 
 
 def run_command(pipeline: Pipeline) -> str:

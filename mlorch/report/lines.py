@@ -10,6 +10,7 @@ from typing import Any, Callable, Dict, List, Mapping, Optional, Set, TextIO, Tu
 from mlorch.model import Event, Value
 from mlorch.report.plainjson import iso_time, line
 from mlorch.report.style import Style, seconds_text, style_of
+from mlorch.report.tally import DONE, Tally, number, outcome_of, whole
 
 FIRST_BEAT = 30.0
 NEXT_BEATS = 60.0
@@ -18,7 +19,6 @@ FOLD = 10
 SHOWN_RUNNING = 5
 
 COLORS = {"failed": "red", "blocked": "yellow", "cancelled": "yellow"}
-DONE = ("step.cached", "step.finished", "step.skipped", "step.blocked", "step.cancelled")
 
 
 class Output:
@@ -66,8 +66,7 @@ class LineListener:
         self._output = Output(stream)
         self._style = style if style is not None else style_of(stream)
         self._quiet = quiet
-        self._total = total
-        self._done = 0
+        self._tally = Tally(total)
         self._running: Dict[str, float] = {}
         self._cached: List[Tuple[str, float]] = []
         self._lock = threading.Lock()
@@ -92,29 +91,27 @@ class LineListener:
 
     def _take(self, event: Event) -> None:
         data = event.data
+        outcome = outcome_of(event)
+        if outcome != "cached" and event.kind != "run.finished":
+            self._flush()
+        self._tally.take(event)
         if event.kind == "run.started":
-            self._total = max(self._total, _whole(data.get("instances")))
-            self._say(_header(event, self._total, self._style))
+            self._say(header(event, self._tally, self._style))
         elif event.kind == "warning":
             self._warn(str(data.get("text", "")))
         elif event.kind == "step.started":
-            self._flush()
             self._running[event.instance] = time.monotonic()
-            self._say(self._counted(event.instance, _started(data)))
+            self._say(self._counted(event.instance, started_text(data)))
             if not self._quiet:
                 self._pulse.start()
         elif event.kind == "step.retried":
             self._running.pop(event.instance, None)
-            self._say(self._counted(event.instance, _retried(data)))
-        elif event.kind == "step.cached":
-            self._done += 1
-            self._cached.append((event.instance, _number(data.get("saved"))))
+            self._say(self._counted(event.instance, retried_text(data)))
+        elif event.kind == "step.cached" and outcome != "failed":
+            self._cached.append((event.instance, number(data.get("saved"))))
         elif event.kind in DONE:
-            self._flush()
-            self._done += 1
             self._running.pop(event.instance, None)
-            outcome = str(data.get("outcome") or event.kind.split(".")[1])
-            self._say(self._counted(event.instance, _ended(outcome, data)), COLORS.get(outcome, ""))
+            self._say(self._counted(event.instance, ended_text(outcome, data)), COLORS.get(outcome, ""))
         elif event.kind == "run.finished":
             self._finish(data)
 
@@ -132,21 +129,21 @@ class LineListener:
         waiting, self._cached = self._cached, []
         if len(waiting) > FOLD:
             saved = sum(seconds for _, seconds in waiting)
-            self._say(self._counted(f"{len(waiting)} steps", f"cached{_saved(saved)}"))
+            self._say(self._counted(f"{len(waiting)} steps", f"cached{saved_text(saved)}"))
             return
-        first = self._done - len(waiting) + 1
-        for number, (name, seconds) in enumerate(waiting, first):
-            self._say(self._counted(name, f"cached{_saved(seconds)}", number))
+        first = self._tally.done - len(waiting) + 1
+        for at, (name, seconds) in enumerate(waiting, first):
+            self._say(self._counted(name, f"cached{saved_text(seconds)}", at))
 
     def _warn(self, text: str) -> None:
-        self._flush()
+        if text in self.told:
+            return
         self.told.add(text)
         label = self._style.paint("warning", "yellow")
         self._output.write(label + ": " + self._style.own(text) + "\n")
 
-    def _counted(self, name: str, text: str, number: Optional[int] = None) -> str:
-        done = self._done if number is None else number
-        return f"[{done}/{max(self._total, done)}] {name}: {text}"
+    def _counted(self, name: str, text: str, at: Optional[int] = None) -> str:
+        return f"[{self._tally.text(-1 if at is None else at)}] {name}: {text}"
 
     def _say(self, text: str, color: str = "") -> None:
         if not self._quiet:
@@ -162,7 +159,7 @@ class LineListener:
             if len(longest) > SHOWN_RUNNING:
                 names.append(f"and {len(longest) - SHOWN_RUNNING} more")
             if names:
-                text = f"[{self._done}/{max(self._total, self._done)}] still running: {', '.join(names)}"
+                text = f"[{self._tally.text()}] still running: {', '.join(names)}"
                 self._output.write(self._style.own(text) + "\n")
 
 
@@ -257,17 +254,21 @@ def event_document(event: Event) -> Dict[str, Any]:
 # ------------------------------------------------------------------------------------------------- wording
 
 
-def _header(event: Event, total: int, style: Style) -> str:
-    data = event.data
-    parts = [str(data.get("name") or data.get("pipeline") or "run"), f"{total} step{'s' * (total != 1)}"]
-    jobs = _whole(data.get("jobs"))
+def header(event: Event, tally: Tally, style: Style) -> str:
+    data, total = event.data, tally.total
+    least = "at least " if tally.open else ""
+    parts = [
+        str(data.get("name") or data.get("pipeline") or "run"),
+        f"{least}{total} step{'s' * (total != 1)}",
+    ]
+    jobs = whole(data.get("jobs"))
     if jobs:
         parts.append(f"{jobs} job{'s' * (jobs != 1)}")
     return f" {style.glyph('dot')} ".join([*parts, f"run {event.run}"])
 
 
-def _started(data: Mapping[str, Value]) -> str:
-    attempt = _whole(data.get("attempt"))
+def started_text(data: Mapping[str, Value]) -> str:
+    attempt = whole(data.get("attempt"))
     if attempt > 1:
         return f"started (attempt {attempt})"
     reasons = data.get("reasons") or ()
@@ -276,14 +277,14 @@ def _started(data: Mapping[str, Value]) -> str:
     return f"started ({texts[0]}{more})" if texts and texts[0] else "started"
 
 
-def _retried(data: Mapping[str, Value]) -> str:
+def retried_text(data: Mapping[str, Value]) -> str:
     return "{} (attempt {}), again in {}".format(
-        data.get("error") or "failed", _whole(data.get("attempt")), seconds_text(_number(data.get("delay")))
+        data.get("error") or "failed", whole(data.get("attempt")), seconds_text(number(data.get("delay")))
     )
 
 
-def _ended(outcome: str, data: Mapping[str, Value]) -> str:
-    seconds = _number(data.get("seconds"))
+def ended_text(outcome: str, data: Mapping[str, Value]) -> str:
+    seconds = number(data.get("seconds"))
     if outcome == "succeeded":
         return f"ok {seconds_text(seconds)}"
     if outcome == "failed":
@@ -296,13 +297,5 @@ def _ended(outcome: str, data: Mapping[str, Value]) -> str:
     return outcome
 
 
-def _saved(seconds: float) -> str:
+def saved_text(seconds: float) -> str:
     return f" (saved {seconds_text(seconds)})" if seconds >= 0.05 else ""
-
-
-def _whole(value: Value) -> int:
-    return value if isinstance(value, int) else 0
-
-
-def _number(value: Value) -> float:
-    return float(value) if isinstance(value, (int, float)) else 0.0

@@ -100,6 +100,7 @@ class RunFiles:
             last = event if event.kind == "run.finished" else last
         data: Dict[str, Any] = dict(first.data) if first else {}
         started = first.time if first else os.stat(path).st_mtime
+        data.pop("steps", None)  # for who watches it
         pipeline, name = str(data.pop("pipeline", "")), str(data.pop("name", ""))
         meta = data.get("meta") if isinstance(data.get("meta"), dict) else data
         if last is None:

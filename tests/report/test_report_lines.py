@@ -131,3 +131,38 @@ def test_told_warnings_are_remembered() -> None:
     listener = LineListener(io.StringIO(), quiet=True)
     listener(event("warning", text="something\nodd"))
     assert listener.told == {"something\nodd"}
+
+
+def lines_of(*events_: Event) -> List[str]:
+    stream = io.StringIO()
+    listener = LineListener(stream)
+    for item in events_:
+        listener(item)
+    listener.close()
+    return stream.getvalue().splitlines()
+
+
+def test_the_total_is_a_lower_bound_until_all_axes_are_known() -> None:
+    steps = {"split": {"run": 1, "instances": 1}, "train": {"run": 1, "instances": 1, "open": True}}
+    lines = lines_of(
+        event("run.started", name="churn", instances=2, steps=steps),
+        event("step.finished", "split", outcome="succeeded", seconds=1.0),
+        event("step.finished", "train@0", outcome="succeeded", seconds=1.0, instances=3),
+        event("step.finished", "train@1", outcome="succeeded", seconds=1.0, instances=3),
+    )
+    assert lines[0].startswith("churn · at least 2 steps")
+    assert [line.split()[0] for line in lines[1:]] == ["[1/2+]", "[2/4]", "[3/4]"]
+
+
+def test_a_cached_step_whose_check_does_not_hold_is_a_failure() -> None:
+    lines = lines_of(
+        event("run.started", instances=2),
+        event("step.cached", "load", outcome="cached"),
+        event("step.cached", "select", outcome="failed", error="check did not hold: auc is 0.61"),
+    )
+    assert lines[1:] == ["[1/2] load: cached", "[2/2] select: failed: check did not hold: auc is 0.61"]
+
+
+def test_a_warning_is_told_once() -> None:
+    lines = lines_of(event("warning", text="odd"), event("warning", text="odd"))
+    assert lines == ["warning: odd"]
