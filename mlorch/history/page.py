@@ -112,7 +112,7 @@ def metrics_of(
         for name in metrics:
             values = tuple(found.get(instance, {}).get(name) for found in oldest_first)
             trends.append(Trend(f"{instance}.{name}", values))
-    return tuple(trends[: limits.TRENDS]), before
+    return tuple(trends), before
 
 
 def metrics_by_instance(views: Iterable[StepView]) -> Dict[str, Mapping[str, Value]]:

@@ -83,14 +83,15 @@ def test_a_report_tells_the_whole_run(project) -> None:
     assert "plots/b.txt" not in gate and "<h4>Notes</h4>" in gate
     assert "NOTES.md` is no output of the step" in gate and "absent.png`: nothing is there" in gate
     assert 'href="#s-gate"' in body_of(html, "after")
-    assert html.count('<svg class="o failed"') == 3, "each fold's first attempt, and the gate's"
-    assert html.count('<svg class="o succeeded"') == 2
+    clock = html[html.index('<svg class="clock"') :].split("</section>")[0]
+    assert clock.count('class="failed"') == 3, "each fold's first attempt, and the gate's"
+    assert clock.count("<title>fit@1 (attempt 2): ") == 1 and clock.count("<a ") == 5
 
 
 def test_a_step_that_was_never_reached_is_there(project) -> None:
     project("run", "--report", "r.html", code=1)
     html = (project.cwd / "r.html").read_text()
-    assert re.search(r'class="o (blocked|cancelled)"[^>]*><rect[^>]*><text[^>]*>. after<', html)
+    assert re.search(r'class="(blocked|cancelled)"[^>]*><rect[^>]*><text>. after<', html)
 
 
 def test_the_document_and_stdout(project) -> None:

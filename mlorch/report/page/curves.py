@@ -135,9 +135,9 @@ SPARK_WIDTH, SPARK_HEIGHT = 110.0, 22.0
 
 
 def spark(trend: Trend) -> str:
-    """A line over the last runs; nothing where fewer than two of them have a number."""
+    """A line over the last runs; nothing where it would be flat."""
     known = [(float(index), float(value)) for index, value in enumerate(trend.values) if is_finite(value)]
-    if len(known) < 2:
+    if len({value for _, value in known}) < 2:
         return ""
     x = scale(0.0, float(len(trend.values) - 1), 3, SPARK_WIDTH - 3)
     y = scale(min(b for _, b in known), max(b for _, b in known), SPARK_HEIGHT - 3, 3)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
+import re
 from functools import lru_cache
 from typing import Dict, List, Tuple
 
@@ -19,8 +20,10 @@ from mlorch.report.page.model import Page
 from mlorch.report.page.pack import Pack
 from mlorch.report.page.steps import steps
 from mlorch.report.page.timeline import timeline
-from mlorch.report.page.words import css, moment
+from mlorch.report.page.words import NEVER, css, glyph, moment
 
+SPACES = re.compile(r"\s*([{};,>])\s*|(?<=:)\s+")
+"""Blanks that mean nothing in a style sheet."""
 FOLDER = os.path.dirname(os.path.abspath(__file__))
 
 
@@ -89,21 +92,26 @@ def asset(name: str) -> str:
     """A file of this folder without the comments and blanks that only its readers need."""
     with open(os.path.join(FOLDER, name), encoding="utf-8") as file:
         lines = [line.strip() for line in file]
-    return "\n".join(line for line in lines if line and not line.startswith("// "))
+    shown = "\n".join(line for line in lines if line and not line.startswith("// "))
+    return SPACES.sub(lambda found: found.group(1) or "", shown) if name.endswith(".css") else shown
 
 
 def tints() -> str:
-    """Fills of nodes and bars by outcome, on light and dark pages."""
+    """Fills of nodes and bars by outcome, on light and dark pages; and the signs before the lines of the list, which
+    a screen reader passes over (the word stands in the line)."""
     light, dark = [], []
     states: List[Tuple[str, str]] = [
         ("plain", "plain"),
-        ("waiting", "skipped"),
+        (NEVER, "skipped"),
         *((name, name) for name in TINTS),
     ]
     for state, source in states:
         color = TINTS.get(source, PLAIN_TINT)
+        which = f"a.{state}" if state != "succeeded" else "a"
         light.append(
-            f".o.{state} rect{{fill:{color.fill};stroke:{color.line}}}.o.{state} text{{fill:{color.text}}}"
+            f"{which} rect{{fill:{color.fill};stroke:{color.line}}}svg {which} text{{fill:{color.text}}}"
         )
-        dark.append(f".o.{state} rect{{fill:{color.dark_fill}}}.o.{state} text{{fill:{color.dark_text}}}")
+        dark.append(f"{which} rect{{fill:{color.dark_fill}}}svg {which} text{{fill:{color.dark_text}}}")
+        sign = glyph(state)
+        light.append(f'[data-o={state}]>summary::before{{content:"{sign}";content:"{sign}"/""}}')
     return "".join(light) + "@media screen and (prefers-color-scheme:dark){" + "".join(dark) + "}"

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Tuple
+from typing import Sequence, Tuple
 
-from mlorch.report.graph.layout import Box, lay_out
-from mlorch.report.graph.svg import curve
-from mlorch.report.graph.svg import units as n
+from mlorch.report.graph.layout import Box, Point, lay_out
 from mlorch.report.page.html import anchor, cut, text
 from mlorch.report.page.limits import DRAWN_STEPS
 from mlorch.report.page.model import Page, StepPart
-from mlorch.report.page.words import css, glyph, word, worst
+from mlorch.report.page.words import glyph, marked, word, worst
 from mlorch.report.style import PLAIN, cells_of, seconds_text
 
 LETTER, SMALL = 7.9, 6.7
@@ -34,21 +32,18 @@ def graph(page: Page) -> str:
     texts = {step.id: labels(step) for step in page.steps}
     layout = lay_out({name: size(found) for name, found in texts.items()}, page.edges)
     width, height = layout.width + 2 * MARGIN, layout.height + 2 * MARGIN
-    edges = "".join(f'<path d="{curve(layout.paths[edge])}"/>' for edge in page.edges)
-    nodes = "".join(
-        _node(step, layout.boxes[step.id], texts[step.id], index == 0)
-        for index, step in enumerate(page.steps)
-    )
+    edges = "".join(curve(layout.paths[edge]) for edge in page.edges)
+    nodes = "".join(_node(step, layout.boxes[step.id], texts[step.id]) for step in page.steps)
     return (
         '<div class="tools" hidden><button type="button" data-zoom="1.25">zoom in</button>'
         '<button type="button" data-zoom="0.8">zoom out</button>'
         '<button type="button" data-zoom="0">fit</button></div>'
         '<div class="pan" tabindex="0" role="group" aria-label="graph of the steps; arrow keys scroll, + and - zoom, '
         '0 fits"><div class="sizer">'
-        f'<svg class="graph" width="{n(width)}" height="{n(height)}" '
-        f'viewBox="0 0 {n(width)} {n(height)}" role="group" '
+        f'<svg class="graph" width="{width:.0f}" height="{height:.0f}" '
+        f'viewBox="0 0 {width:.0f} {height:.0f}" role="group" '
         'aria-label="steps; arrow keys go from one to the next">'
-        f'<g transform="translate({n(MARGIN)},{n(MARGIN)})"><g class="edges" aria-hidden="true">{edges}</g>'
+        f'<g transform="translate({MARGIN:.0f},{MARGIN:.0f})"><path class="edges" d="{edges}"/>'
         f"{nodes}</g></svg></div></div>"
     )
 
@@ -72,11 +67,21 @@ def size(found: Tuple[str, str]) -> Tuple[float, float]:
     return max(cells_of(found[0]) * LETTER, cells_of(found[1]) * SMALL) + 2 * PADDING, HEIGHT
 
 
-def _node(step: StepPart, box: Box, found: Tuple[str, str], first: bool) -> str:
-    x, y, middle = box.x - box.width / 2, box.y - box.height / 2, box.width / 2
+def _node(step: StepPart, box: Box, found: Tuple[str, str]) -> str:
+    """A link around its centre; heights and the places of its two lines are the style's business."""
     return (
-        f'<a href="#{anchor(step.id)}" class="o {css(worst(step))}" tabindex="{0 if first else -1}" '
-        f'transform="translate({n(x)},{n(y)})"><rect width="{n(box.width)}" height="{n(HEIGHT)}"/>'
-        f'<text x="{n(middle)}" y="16">{text(found[0])}</text>'
-        f'<text x="{n(middle)}" y="30" class="s">{text(found[1])}</text></a>'
+        f'<a href="#{anchor(step.id)}" {marked(worst(step))}transform="translate({box.x:.0f},{box.y:.0f})">'
+        f'<rect x="{-box.width / 2:.0f}" width="{box.width:.0f}"/>'
+        f"<text>{text(found[0])}</text><text>{text(found[1])}</text></a>"
     )
+
+
+def curve(points: Sequence[Point]) -> str:
+    """As in `graph.svg`, in whole units and relative: a report holds hundreds of them."""
+    x, y = (round(value) for value in points[0])
+    parts = [f"M{x},{y}"]
+    for point in points[1:]:
+        right, down = round(point[0]) - x, round(point[1]) - y
+        parts.append(f"c0,{down // 2} {right},{down // 2} {right},{down}")
+        x, y = x + right, y + down
+    return "".join(parts)

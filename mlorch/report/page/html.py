@@ -6,11 +6,13 @@ import re
 from html import escape
 from typing import Iterable, Mapping, Sequence
 
+from mlorch.digest import digest_value
 from mlorch.model import Value
 from mlorch.report.reasons import value_text
 from mlorch.report.style import ESCAPES, PLAIN, number_text
 
 LONGEST = 400
+LONGEST_NAME = 120
 ID = re.compile(r"[^A-Za-z0-9_.@=-]")
 
 
@@ -36,6 +38,8 @@ def lines(value: Iterable[str], longest: int = LONGEST) -> str:
 
 def anchor(name: str) -> str:
     """The id of an instance's (or step's) place in the page: readable, and another one for every other name."""
+    if len(name) > LONGEST_NAME:
+        name = f"{name[:LONGEST_NAME]}~{digest_value('anchor/1', name)[-16:]}"
     return "s-" + ID.sub(lambda found: f"~{ord(found.group()):x}~", name)
 
 

@@ -11,7 +11,8 @@ BARS = 2_000
 """Attempts in the timeline."""
 RUNS = 12
 """In the history, and for the trends of metrics."""
-TRENDS = 60
+TRENDS = 16
+"""Metrics in the table at the top, those that changed first; each stands at its step too."""
 
 LOG_LINES = 40
 FAILED_LOG_LINES = 120

@@ -49,7 +49,7 @@ class Pack:
                 size = 0
             size += len(piece)
             blocks[-1].append(piece)
-            parts[index] = f'<div data-p="{len(blocks) - 1}" data-i="{len(blocks[-1]) - 1}"></div>'
+            parts[index] = f'<p data-p="{len(blocks) - 1}.{len(blocks[-1]) - 1}">'
         scripts = "".join(
             f'<script type="text/plain" id="p{i}">{_packed(block)}</script>\n'
             for i, block in enumerate(blocks)

@@ -18,15 +18,14 @@
     return blocks.get(number);
   };
   const fill = async (details) => {
-    for (const slot of all("[data-p]", details)) {
-      if (slot.closest("details") !== details || slot.dataset.busy) continue;
-      slot.dataset.busy = "1";
-      try {
-        slot.innerHTML = (await unpack(slot.dataset.p))[slot.dataset.i];
-        slot.removeAttribute("data-p");
-      } catch (error) {
-        slot.textContent = "This browser can't unpack the details: one of 2023 or later can.";
-      }
+    const slot = details.querySelector(":scope > div > [data-p]");
+    if (!slot || slot.dataset.busy) return;
+    slot.dataset.busy = "1";
+    const [block, index] = slot.dataset.p.split(".");
+    try {
+      slot.parentElement.innerHTML = (await unpack(block))[index];
+    } catch (error) {
+      slot.textContent = "This browser can't unpack the details: one of 2023 or later can.";
     }
   };
   document.addEventListener("toggle", (event) => {
@@ -73,6 +72,8 @@
     return best;
   };
   for (const drawing of all("svg.graph, svg.clock")) {
+    // One stop of the tab key for each drawing; the arrow keys go on from there.
+    all("a", drawing).forEach((link, index) => link.setAttribute("tabindex", index ? "-1" : "0"));
     drawing.addEventListener("keydown", (event) => {
       const from = event.target.closest("a");
       if (!from || !ways[event.key] || event.ctrlKey || event.metaKey || event.altKey) return;

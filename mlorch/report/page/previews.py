@@ -12,6 +12,7 @@ import csv
 import io
 import json
 import posixpath
+from dataclasses import replace
 from typing import Any, Callable, Dict, List, Sequence, Tuple
 
 from mlorch.digest import tag_floats
@@ -150,7 +151,10 @@ def _cell(value: Any) -> str:
 def _json(path: str, data: bytes) -> Preview:
     if len(data) > limits.TEXT_BYTES * 40:
         return _text(path, data)
-    value = json.loads(data.decode("utf-8"))
+    try:
+        value = json.loads(data.decode("utf-8"))
+    except (ValueError, RecursionError) as error:
+        return replace(_text(path, data), note=f"it is not valid JSON: {cut(str(error), 120)}")
     shown = json.dumps(tag_floats(value), indent=2, ensure_ascii=False)
     return _beginning(path, len(data), shown)
 
@@ -239,7 +243,8 @@ def markdown(source: str) -> str:
         for child in token.children or ():
             if child.type == "link_open":
                 _make_inert(child)
-    return f'<div class="markdown">{parser.renderer.render(tokens, parser.options, {})}</div>'
+    body = parser.renderer.render(tokens, parser.options, {})
+    return f'<div class="markdown" tabindex="0" role="group" aria-label="Markdown">{body}</div>'
 
 
 def _make_inert(token: Any) -> None:

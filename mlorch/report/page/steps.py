@@ -65,16 +65,16 @@ def _step(step: StepPart, page: Page, below: Sequence[str], opened: bool, hold: 
     )
     # The instances stand in the page itself, so that a link to one finds it.
     return (
-        f'<details class="step many" data-o="{css(state)}"{" open" if opened else ""}><summary>{head}</summary>'
-        f'<div class="body" id="{anchor(step.id)}">{hold(body)}</div><div class="instances">{inner}</div></details>'
+        f'<details class="many" data-o="{css(state)}"{" open" if opened else ""}><summary>{head}</summary>'
+        f'<div id="{anchor(step.id)}">{hold(body)}</div><div class="instances">{inner}</div></details>'
     )
 
 
 def _details(name: str, outcome: str, head: str, body: str, opened: bool, hold: Hold) -> str:
     # The id is inside, so that a link opens the details around it without a script.
     return (
-        f'<details class="step" data-o="{css(outcome)}"{" open" if opened else ""}><summary>{head}</summary>'
-        f'<div class="body" id="{anchor(name)}">{hold(body)}</div></details>'
+        f'<details data-o="{css(outcome)}"{" open" if opened else ""}><summary>{head}</summary>'
+        f'<div id="{anchor(name)}">{hold(body)}</div></details>'
     )
 
 
@@ -88,8 +88,8 @@ def _head(item: InstancePart, state: str) -> str:
 def _line(name: str, state: str, count: str, seconds: str, told: str, shown: str = "") -> str:
     times = f" <small>{text(count)}</small>" if count else ""
     return (
-        f'<i class="{css(state)}" aria-hidden="true">{glyph(state)}</i><b>{text(name, 80)}{times}</b>'
-        f"<span>{text(shown or word(state))}</span><em>{seconds}</em><q>{text(told, 160)}</q>"
+        f"<b>{text(name, 80)}{times}</b><span>{text(shown or word(state))}</span>"
+        f"<em>{seconds}</em><q>{text(told, 160)}</q>"
     )
 
 
@@ -108,11 +108,15 @@ def instance_body(item: InstancePart, page: Page, shared: Mapping[str, str] = NO
         parts.append(f'<p class="error">{text(item.error, 600)}</p>')
     if item.hint:
         parts.append(f'<p class="hint">{text(item.hint, 600)}</p>')
-    parts += [sentences(item.warnings, "warning"), _facts(item, shared), _log(item, page)]
+    parts += [sentences(item.warnings, "warning"), _facts(item, shared)]
+    if item.outcome == "failed":
+        parts.append(_log(item, page))
     parts += [_section("checks", _checks(item)), _section("metrics", metrics(item.metrics, item.before))]
     parts += [_section("curves", charts(item.history)), _section("outputs", outputs(item.outputs))]
     parts += [previews.draw(preview) for preview in item.previews]
     parts.append(sentences(item.notes))
+    if item.outcome != "failed":
+        parts.append(_log(item, page))
     return "".join(parts)
 
 

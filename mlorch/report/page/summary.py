@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Dict, List, Mapping
+from typing import Dict, List, Mapping, Tuple
 
 from mlorch.model import Value
 from mlorch.report.logs import telling
-from mlorch.report.page import previews
+from mlorch.report.page import limits, previews
 from mlorch.report.page.curves import spark
 from mlorch.report.page.html import facts, link, number, sentences, table, text, values
-from mlorch.report.page.model import InstancePart, Page, RunPart
+from mlorch.report.page.model import InstancePart, Page, RunPart, Trend
 from mlorch.report.page.steps import difference
 from mlorch.report.page.words import counts, css, glyph, moment, word
 from mlorch.report.reasons import value_text
@@ -85,18 +85,33 @@ def _failure(item: InstancePart) -> str:
 
 
 def trends(page: Page) -> str:
+    """Metrics of steps without a matrix: what changed since the run before first, then in the order of the steps."""
+    if not page.trends:
+        return ""
+    order = {step.id: index for index, step in enumerate(page.steps)}
+
+    def rank(trend: Trend) -> Tuple[bool, int]:
+        return _unchanged(trend), order.get(trend.name.split(".", 1)[0], len(order))
+
+    shown = sorted(page.trends, key=rank)[: limits.TRENDS]
+    last = max(len(trend.values) for trend in shown)
+    lines = [spark(trend) for trend in shown]
     rows = []
-    for trend in page.trends:
+    for trend, line in zip(shown, lines):
         old, new = (trend.values[-2] if len(trend.values) > 1 else None), trend.values[-1]
         owner = trend.name.split(".", 1)[0]
-        label = (
-            link(owner, trend.name) if any(step.id == owner for step in page.steps) else text(trend.name, 80)
-        )
-        rows.append([label, number(new), number(old), difference(old, new), spark(trend)])
-    last = f"the last {max((len(trend.values) for trend in page.trends), default=0)} runs"
-    return (
-        table(["metric", "this run", "run before", "difference", last], rows, right=(1, 2, 3)) if rows else ""
-    )
+        label = link(owner, trend.name) if owner in order else text(trend.name, 80)
+        rows.append([label, number(new), number(old), difference(old, new), line])
+    head = ["metric", "this run", "run before", "difference", f"the last {last} runs"]
+    if not any(lines):
+        head, rows = head[:4], [row[:4] for row in rows]
+    more = len(page.trends) - len(shown)
+    note = f'<p class="note">{more} more stand at their steps</p>' if more else ""
+    return table(head, rows, right=(1, 2, 3), name="metrics") + note
+
+
+def _unchanged(trend: Trend) -> bool:
+    return len(trend.values) > 1 and trend.values[-1] == trend.values[-2]
 
 
 def surroundings(page: Page) -> str:

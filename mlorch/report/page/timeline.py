@@ -8,6 +8,7 @@ from typing import List, Sequence, Tuple
 from mlorch.report.page.html import anchor, text
 from mlorch.report.page.limits import BARS
 from mlorch.report.page.model import AttemptPart
+from mlorch.report.page.words import marked
 from mlorch.report.style import seconds_text
 
 LANE = 24
@@ -43,7 +44,13 @@ def timeline(attempts: Sequence[AttemptPart], began: float) -> str:
     placed = in_lanes(attempts)
     length = max(item.started + item.seconds for item in placed) - began or 1.0
     lanes = max(item.lane for item in placed) + 1
-    bars = "".join(_bar(item, began, length, index == 0) for index, item in enumerate(placed))
+    rows: List[List[str]] = [[] for _ in range(lanes)]
+    for item in placed:
+        rows[item.lane].append(_bar(item, began, length))
+    bars = "".join(
+        f'<g transform="translate(0,{HEAD + LANE * lane})">{"".join(row)}</g>'
+        for lane, row in enumerate(rows)
+    )
     height = HEAD + LANE * lanes
     return (
         f'{notes}<svg class="clock" width="100%" height="{height}" role="group" '
@@ -53,17 +60,17 @@ def timeline(attempts: Sequence[AttemptPart], began: float) -> str:
     )
 
 
-def _bar(item: AttemptPart, began: float, length: float, first: bool) -> str:
-    left, width = 100 * max(0.0, item.started - began) / length, 100 * item.seconds / length
+def _bar(item: AttemptPart, began: float, length: float) -> str:
+    left, width = 100 * max(0.0, item.started - began) / length, max(0.1, 100 * item.seconds / length)
     again = f" (attempt {item.number})" if item.number > 1 else ""
-    label = f"{item.instance}{again}"
-    told = f"{label}: {item.outcome}, {seconds_text(item.seconds)}"
-    name = f'<text x="6" y="15">{text(label, 60)}</text>' if width >= LABELLED else ""
-    return (
-        f'<a href="#{anchor(item.instance)}" tabindex="{0 if first else -1}" aria-label="{text(told, 120)}">'
-        f'<svg class="o {item.outcome}" x="{left:.2f}%" y="{HEAD + LANE * item.lane}" width="{max(width, 0.1):.2f}%" '
-        f'height="{LANE - 4}"><title>{text(told, 120)}</title><rect width="100%" height="100%"/>{name}</svg></a>'
-    )
+    ended = "" if item.outcome == "succeeded" else f" {item.outcome},"
+    told = f"<title>{text(f'{item.instance}{again}:{ended} {seconds_text(item.seconds)}', 120)}</title>"
+    start = f'<a href="#{anchor(item.instance)}" {marked(item.outcome)}>{told}'
+    if width < LABELLED:
+        return f'{start}<rect x="{left:.2f}%" width="{width:.2f}%"/></a>'
+    # a drawing of its own cuts a name that is longer than the bar
+    name = f'<text x="6" y="15">{text(item.instance + again, 60)}</text>'
+    return f'{start}<svg x="{left:.2f}%" width="{width:.2f}%" height="{LANE}"><rect width="100%"/>{name}</svg></a>'
 
 
 def _ticks(length: float, height: int) -> str:

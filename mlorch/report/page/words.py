@@ -31,6 +31,12 @@ def css(outcome: str) -> str:
     return outcome if outcome in OUTCOMES else "plain"
 
 
+def marked(outcome: str) -> str:
+    """The class attribute of a node or bar; the commonest outcome is what the style takes for granted."""
+    name = css(outcome)
+    return f'class="{name}" ' if name != "succeeded" else ""
+
+
 def counts(found: Mapping[str, int]) -> str:
     """`1 failed, 3 ran, 2 cached`."""
     return ", ".join(f"{found[name]} {word(name)}" for name in OUTCOMES if found.get(name))
