@@ -11,7 +11,7 @@ SCENARIOS ?= 2000
 FAULTS ?=
 BIN := .venv/bin
 
-.PHONY: help demo demo-flights test test-all soak faults check bench bench-quick format clean
+.PHONY: help demo demo-flights test test-all soak faults mutants check bench bench-quick format clean
 .PHONY: setup-examples setup-test setup-lint
 
 help:                ## Show this list
@@ -36,6 +36,9 @@ soak: setup-test               ## 20,000 random edits of random pipelines: each 
 
 faults: setup-test             ## Inject thousands of faults and check after each that nothing was lost (half an hour)
 	@$(BIN)/python tests/faults/run.py $(FAULTS)
+
+mutants: setup-test            ## See that the tests notice two dozen deliberate defects (some minutes)
+	@$(BIN)/python tests/mutants/run.py
 
 check: setup-test setup-lint   ## What a change has to pass: lint, format, types, tests, coverage
 	$(BIN)/ruff check .

@@ -150,11 +150,9 @@ def guard(options: Options, body: Callable[[], int]) -> int:
         return tell(EnvironmentFault("out of memory", "close something, or give the machine more"), options)
     except OSError as error:
         if error.errno in MACHINE:
-            where = f" at {error.filename}" if error.filename else ""
-            return tell(
-                EnvironmentFault(f"{(error.strerror or 'failed').lower()}{where}", "see `mlorch doctor`"),
-                options,
-            )
+            from mlorch.store.translate import fault_of
+
+            return tell(fault_of(error), options)
         return tell_bug(error, options)
     except Exception as error:
         return tell_bug(error, options)

@@ -32,12 +32,12 @@ def raising(error):
         (
             OSError(errno.ENOSPC, "No space left on device"),
             8,
-            "error: no space left on device\n  see `mlorch doctor`\n",
+            "error: no space left on device\n  free some space (`mlorch gc` shows what it would free), then run again\n",
         ),
         (
             PermissionError(errno.EACCES, "Permission denied", "/x"),
             8,
-            "error: permission denied at /x\n  see `mlorch doctor`\n",
+            "error: `/x`: permission denied\n  check the owner and the permissions\n",
         ),
         (MemoryError(), 8, "error: out of memory\n  close something, or give the machine more\n"),
         (KeyboardInterrupt(), 130, ""),

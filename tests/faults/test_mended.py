@@ -16,7 +16,7 @@ from mlorch import store as stores
 from mlorch.engine.failure import full_disk_hint
 from mlorch.errors import MachineFault
 from mlorch.model import Artifact, Attempt
-from mlorch.store import faults
+from mlorch.store import faults, lines
 
 
 def committed(project: Project, number: int) -> None:
@@ -56,3 +56,12 @@ def test_verify_can_be_called_twice(tmp_path: Path) -> None:
 def test_only_a_full_file_system_is_blamed(tmp_path: Path) -> None:
     attempt = Attempt("r/s/1", "r", "s", 1, ("true",), None, str(tmp_path), {}, str(tmp_path / "log"))
     assert full_disk_hint(attempt) == ""
+
+
+def test_after_a_torn_line_the_next_one_is_whole(tmp_path: Path) -> None:
+    path = str(tmp_path / "lines.jsonl")
+    lines.append(path, {"schema": "s/1"}, {"n": 1})
+    with open(path, "ab") as file:
+        file.write(b'{"n": 2, "tor')
+    lines.append(path, {"schema": "s/1"}, {"n": 3})
+    assert [line["n"] for line in lines.read(path, "s/1")] == [1, 3]
