@@ -98,6 +98,8 @@ def test_steps_and_pipelines(project):
     assert complete(project, "run", "+tr") == ["+train_all"]
     assert complete(project, "plan", "tag:") == ["tag:nightly", "tag:slow"]
     assert complete(project, "why", "ev") == ["eval.score"]
+    assert complete(project, "reproduce", "tr") == ["train_all"]
+    assert complete(project, "reproduce", "la") == ["last", "last~1"]
     assert complete(project, "run", "--force-step", "lo") == ["load"]
     assert complete(project, "validate", "o") == ["other.yml"]
 

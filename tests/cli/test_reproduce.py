@@ -344,6 +344,24 @@ def test_a_step_that_fails_tells_its_last_lines(cli, scratch, tmp_path):
     assert "secret `TOKEN` is not in the environment" in cli("reproduce", "once", code=8).stderr
 
 
+def test_an_undeclared_file_is_named_where_the_step_lacks_it(cli, scratch):
+    del scratch
+    text = "steps:\n  fit: {run: 'python fit.py > ${{ outputs.o }}', outputs: {o: o.txt}}\n"
+    files = {"fit.py": "print(open('conf.yml').read())\n", "conf.yml": "x\n"}
+    write(cli.cwd, {"mlorch.toml": "", "mlorch.yaml": HEAD + text, **files})
+    time.sleep(0.15)  # else the files were as young as the step
+    assert "inputs: {conf: conf.yml}" in cli("run").stdout
+    assert cli.json("show")["steps"][0]["undeclared"] == ["conf.yml"]
+    assert cli.json("why", "fit")["instances"][0]["compared_with"]["undeclared"] == ["conf.yml"]
+    assert "read without being declared\n  fit  conf.yml" in cli("show").stdout
+    assert "conf.yml (read, but no part of its key" in cli("why", "fit").stdout
+    cli("run", "-q")
+    assert cli.json("show")["steps"][0]["undeclared"] == ["conf.yml"], "of a cached step too"
+    done = cli("reproduce", "fit", code=1)
+    assert "No such file" in done.stdout
+    assert "it once read `conf.yml`, which it does not declare: the scratch place lacks it" in done.stdout
+
+
 # --------------------------------------------------------------------------------------------------- what can't be
 
 
