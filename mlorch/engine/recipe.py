@@ -56,6 +56,10 @@ class Recipe:
     """The one that ran the step's Python, named in the same way; empty where none did."""
     executable: Tuple[str, ...]
     """Code files that were executable."""
+    outside: Mapping[str, str]
+    """Digests of code files outside the project (editable installs), by absolute path. Their content is not kept."""
+    root: str
+    """Where the project stood."""
 
     @property
     def uses_python(self) -> bool:
@@ -78,6 +82,7 @@ def write_recipe(invocation: Invocation, root: str, python: str, reach: Optional
         "inputs": _write_inputs(invocation),
         "staging": {item.name: item.staging for item in invocation.outputs},
         "context": dict(invocation.context),
+        "root": root,
         "python": _named(python, root),
         "interpreter": _named(executable, root) if uses_python else "",
     }
@@ -166,6 +171,8 @@ def _read(record: Record, recipe: Mapping[str, Any]) -> Recipe:
         str(recipe["python"]),
         str(recipe["interpreter"]),
         tuple(recipe.get("executable", ())),
+        dict(recipe.get("outside", {})),
+        str(recipe["root"]),
     )
 
 

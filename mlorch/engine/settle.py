@@ -282,10 +282,13 @@ class Settler:
         )
 
     def _recipe(self, work: Work, code: Mapping[str, str]) -> Mapping[str, Value]:
-        """With the code files that are executable."""
+        """With the code files that are executable, and the digests of those outside the project, which are not kept."""
         known = ((path, self._sources.get((path, identity))) for path, identity in code.items())
         executable = [path for path, found in known if found is not None and found[1]]
-        return {**work.recipe, "executable": executable} if work.recipe and executable else work.recipe
+        outside = {path: identity for path, identity in code.items() if path.startswith("/")}
+        added = {"executable": executable, "outside": outside}
+        found = {name: value for name, value in added.items() if value} if work.recipe else {}
+        return {**work.recipe, **found} if found else work.recipe
 
     def sources(self, code: Mapping[str, str]) -> Dict[str, str]:
         """Code files as objects, each put into the store once per run."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import Dict, List, Mapping, Optional
 
+from mlorch.digest import digest_file
 from mlorch.engine.recipe import Recipe
 from mlorch.errors import EnvironmentFault
 from mlorch.model import Record
@@ -44,10 +45,12 @@ class Environment:
     def changes(self, record: Record, recipe: Recipe) -> List[Change]:
         """Each part that differs from what the record's key holds."""
         rows = [row for row in record.manifest.rows if row.kind in ("interpreter", "package")]
-        if not rows:
-            return []
-        interpreter = self.interpreter(recipe.interpreter)
-        found = []
+        interpreter = self.interpreter(recipe.interpreter) if rows else None
+        found = [
+            Change("code", path, "as recorded", "another content" if os.path.exists(path) else "")
+            for path, digest in sorted(recipe.outside.items())
+            if _digest(path) != digest
+        ]
         for row in rows:
             if row.kind == "interpreter":
                 now = interpreter_text(interpreter) if interpreter is not None else ""
@@ -65,3 +68,11 @@ class Environment:
             installed = self._installed[interpreter.executable] = Distributions(interpreter)
         metadata = installed.metadata(normal_name(package))
         return metadata.version if metadata is not None else ""
+
+
+def _digest(path: str) -> str:
+    """Of a code file outside the project; empty where it can't be read."""
+    try:
+        return digest_file(path)
+    except OSError:
+        return ""

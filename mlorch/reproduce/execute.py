@@ -19,6 +19,7 @@ from mlorch.model import Attempt, Ended, Record
 from mlorch.reproduce.chosen import Chosen
 from mlorch.reproduce.compare import differences, outputs_outside
 from mlorch.reproduce.environment import Environment
+from mlorch.reproduce.relocate import moved
 from mlorch.reproduce.results import Change, Execution, Reproduction, Result, kept_result
 from mlorch.reproduce.scratch import Scratch, disk_full, python_path, unkept
 from mlorch.store import new_run_id
@@ -242,13 +243,14 @@ class _Executor:
 
     def _attempt(self, turn: Turn, scratch: Scratch, grant: Grant) -> Attempt:
         recipe = turn.ready.recipe
+        recorded = moved(recipe.invocation, (recipe.root, self.store.root), scratch.root)
         python = self.environment.interpreter(recipe.python)
         runs_in = self.environment.interpreter(recipe.interpreter) if recipe.uses_python else None
-        env = {**recipe.invocation.env, "PYTHONHASHSEED": turn.seed}
+        env = {**recorded.env, "PYTHONHASHSEED": turn.seed}
         path = python_path(self.store.root, scratch.root, runs_in, env)
         if path:
             env["PYTHONPATH"] = path
-        invocation = replace(recipe.invocation, env=env)
+        invocation = replace(recorded, env=env)
         executable = python.executable if python is not None else ""
         maker = AttemptMaker(new_run_id(), scratch.root, scratch.log, self.environ, executable)
         return maker.make(invocation, turn.number, grant, recipe.uses_python)

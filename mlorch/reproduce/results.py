@@ -87,7 +87,7 @@ class Change:
     """One part of the environment that is not as it was recorded."""
 
     kind: str
-    """`interpreter` or `package`."""
+    """`interpreter`, `package`, or `code` outside the project."""
     name: str
     recorded: str
     found: str
@@ -95,7 +95,8 @@ class Change:
 
     def __str__(self) -> str:
         label = "" if self.kind == "interpreter" else self.name + " "
-        return f"{label}{self.recorded} → {self.found or 'not installed'}"
+        missing = "gone" if self.kind == "code" else "not installed"
+        return f"{label}{self.recorded} → {self.found or missing}"
 
 
 @dataclass(frozen=True)

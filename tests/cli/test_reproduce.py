@@ -476,6 +476,48 @@ def test_code_of_an_editable_install_is_the_recorded_one(cli, scratch):
     assert verdicts(cli.json("reproduce", "a")) == {"a": "deterministic"}
 
 
+def test_absolute_paths_of_the_project_name_the_scratch_place(cli, scratch):
+    """Else the command would read today's files, and write over them."""
+    del scratch
+    root = cli.cwd
+    text = f"""\
+        env: {{HERE: "{root}/tool.sh"}}
+        params: {{where: "{root}"}}
+        steps:
+          shell: {{run: "$HERE > {root}/out/shell.txt", code: [tool.sh], outputs: {{o: out/shell.txt}}}}
+          call: {{call: "steps:fit", outputs: {{o: out/call.txt}}, with: {{text: "{root}/steps.py", o: "${{{{ outputs.o }}}}"}}}}
+          argv:
+            run: [sh, -c, "cat {root}/tool.sh > $1", x, "${{{{ outputs.o }}}}"]
+            code: [tool.sh]
+            outputs: {{o: out/argv.txt}}
+        """
+    files = {
+        "tool.sh": "#!/bin/sh\necho recorded\n",
+        "steps.py": "import pathlib\n\n\ndef fit(o, text):\n    pathlib.Path(o).write_text(pathlib.Path(text).read_text())\n",
+    }
+    pipeline(cli, textwrap.dedent(text), files)
+    write(root, {"tool.sh": "#!/bin/sh\necho today\n"})
+    (root / "out/shell.txt").write_text("edited\n")
+    before = state(root)
+    done = verdicts(cli.json("reproduce", "last"))
+    assert done == dict.fromkeys(["shell", "call", "argv"], "deterministic")
+    assert state(root) == before
+
+
+def test_code_outside_the_project_is_not_kept_but_looked_at(cli, scratch, tmp_path):
+    del scratch
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(cli.cwd / ".venv")], check=True)
+    site = next((cli.cwd / ".venv" / "lib").glob("python3.*")) / "site-packages"
+    write(tmp_path / "elsewhere", {"mine.py": "VALUE = 1\n"})
+    (site / "mine.pth").write_text(str(tmp_path / "elsewhere") + "\n")
+    text = "steps:\n  a:\n    run: python a.py > ${{ outputs.o }}\n    outputs: {o: o.txt}\n"
+    pipeline(cli, text, {"a.py": "import mine\nprint(mine.VALUE)\n"})
+    assert verdicts(cli.json("reproduce", "a")) == {"a": "deterministic"}
+    write(tmp_path / "elsewhere", {"mine.py": "VALUE = 2\n"})
+    assert "elsewhere/mine.py as recorded → another content" in cli("reproduce", "a", code=8).stderr
+    assert differing(cli.json("reproduce", "a", "--accept-environment", code=1))["o"]["text"] == "1 → 2"
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_an_end_by_signal_leaves_nothing(cli, scratch, tmp_path, number):
     go = tmp_path / "go"
