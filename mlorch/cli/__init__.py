@@ -28,6 +28,8 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     except OSError as error:
         # only the last flush gets here: what commands raise is told by `common.guard`
         return tell_unwritten(error)
+    finally:
+        forget_unwritten()
 
 
 def answer_version() -> int:
@@ -70,8 +72,20 @@ def tell_unwritten(error: OSError) -> int:
     return ENVIRONMENT
 
 
+def forget_unwritten() -> None:
+    """What stderr could not take (its terminal has gone) must not end the interpreter with a code of its own."""
+    try:
+        sys.stderr.flush()
+    except (OSError, ValueError):
+        silence(2)
+
+
 def silence_stdout() -> None:
     """After a failed write: let the interpreter's own last flush go nowhere."""
+    silence(1)
+
+
+def silence(descriptor: int) -> None:
     devnull = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(devnull, 1)
+    os.dup2(devnull, descriptor)
     os.close(devnull)

@@ -95,13 +95,17 @@ def run(
     with listening(options, progress.value if progress else None, events) as screen:
         summary = app.run(request, screen.listeners)
         let_exit_code_stand()
-    if options.json:
-        print_document(run_document(summary))
-    elif not options.quiet:
-        print_text(summary_text(summary, sys.stdout, options, screen.told))
-    elif summary.exit_code:
-        # quiet is for cron: nothing at all unless something is wrong
-        sys.stderr.write(summary_text(summary, sys.stderr, options, screen.told))
+    try:
+        if options.json:
+            print_document(run_document(summary))
+        elif not options.quiet:
+            print_text(summary_text(summary, sys.stdout, options, screen.told))
+        elif summary.exit_code:
+            # quiet is for cron: nothing at all unless something is wrong
+            sys.stderr.write(summary_text(summary, sys.stderr, options, screen.told))
+    except SystemExit:
+        if not summary.exit_code:
+            raise  # else that stands, though the answer could not be written (say, as the terminal has gone)
     return summary.exit_code if report is None else write_report_of(request, summary, report, options)
 
 

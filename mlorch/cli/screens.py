@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Callable, Iterator, List, Optional, Sequence, Set, TextIO
+from typing import TYPE_CHECKING, Callable, Iterator, List, Optional, Sequence, Set, TextIO, Union
 
 from mlorch.cli.common import Options, document_text
 from mlorch.cli.complete import project_root
@@ -14,7 +14,7 @@ from mlorch.model import Explanation, Pipeline, Problem, RunSummary, Settings, S
 from mlorch.report import frames
 from mlorch.report.lines import JsonLinesListener, LineListener
 from mlorch.report.logs import FileLogs
-from mlorch.report.style import Style, style_of
+from mlorch.report.style import Style, is_live, is_terminal, style_of
 from mlorch.report.summary import render_summary
 from mlorch.report.why import Context, render_why
 from mlorch.settings import read_settings
@@ -22,6 +22,9 @@ from mlorch.settings import read_settings
 if TYPE_CHECKING:
     from mlorch.app import GraphAnswer
     from mlorch.ports import Listener
+    from mlorch.report.live.listener import LiveListener
+
+    Screen = Union[LineListener, LiveListener]
 
 
 def settings_here(options: Options) -> Settings:
@@ -70,7 +73,7 @@ class Listening:
     """The listeners of one run, and what they have shown."""
 
     listeners: List[Listener]
-    screen: Optional[LineListener]
+    screen: Optional[Screen]
 
     @property
     def told(self) -> Set[str]:
@@ -85,16 +88,28 @@ def listening(options: Options, progress: Optional[str], events: Optional[str]) 
     kind = "quiet" if options.quiet and progress is None else progress or settings.progress
     with ExitStack() as stack:
         listeners: List[Listener] = []
-        screen: Optional[LineListener] = None
+        screen: Optional[Screen] = None
         if kind == "jsonl":
             listeners.append(JsonLinesListener(sys.stderr))
         else:
-            screen = LineListener(sys.stderr, style_of(sys.stderr, settings.color), quiet=kind == "quiet")
+            screen = progress_screen(kind, style_of(sys.stderr, settings.color))
             stack.callback(screen.close)
             listeners.append(screen)
         if events is not None:
             listeners.append(JsonLinesListener(stack.enter_context(open_events(events))))
         yield Listening(listeners, screen)
+
+
+def progress_screen(kind: str, style: Style) -> Screen:
+    """Who shows the progress: a screen that moves where there is one, else a line per event."""
+    if kind == "tty" and not is_terminal(sys.stderr):
+        text = "--progress tty: stderr is no terminal, so progress is plain lines"
+        sys.stderr.write(f"{style.paint('warning', 'yellow')}: {text}\n")
+    if is_live(sys.stderr) if kind == "auto" else kind == "tty" and is_terminal(sys.stderr):
+        from mlorch.report.live.listener import LiveListener
+
+        return LiveListener(sys.stderr, style)
+    return LineListener(sys.stderr, style, quiet=kind == "quiet")
 
 
 def open_events(path: str) -> TextIO:

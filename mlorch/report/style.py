@@ -26,6 +26,7 @@ GLYPHS = {
     "blocked": ("⊘", "#"),
     "cancelled": ("■", "!"),
     "maybe": ("?", "?"),
+    "again": ("↻", "~"),
     "run": ("●", "*"),
     "differs": ("≠", "!"),
     "arrow": ("→", "->"),
@@ -133,25 +134,37 @@ def pad(text: str, cells: int, right: bool = False) -> str:
 def style_of(stream: Any, color: str = "auto", environ: Optional[Mapping[str, str]] = None) -> Style:
     """The style of a text stream.
 
-    `color` is `auto`, `always` or `never`; `auto` asks NO_COLOR, FORCE_COLOR, then the terminal.
+    `color` is `auto`, `always` or `never`; `auto` asks the terminal, NO_COLOR, then FORCE_COLOR.
     """
     env = os.environ if environ is None else environ
-    terminal = is_terminal(stream) and env.get("TERM") != "dumb"
+    terminal = is_screen(stream, env)
     width = WIDTH
     if terminal:
         width = max(NARROWEST, min(WIDTH, shutil.get_terminal_size((WIDTH, 24)).columns))
-    return Style(unicode=can_show(stream), color=wants_color(color, terminal, env), width=width)
+    return Style(unicode=can_show(stream), color=wants_color(color, is_terminal(stream), env), width=width)
 
 
 def wants_color(color: str, terminal: bool, environ: Mapping[str, str]) -> bool:
+    """FORCE_COLOR speaks of terminals only: off one, no escape is written unless `--color always` asks for it."""
     if color in ("always", "never"):
         return color == "always"
-    if environ.get("NO_COLOR"):
+    if environ.get("NO_COLOR") or not terminal:
         return False
     forced = environ.get("FORCE_COLOR")
     if forced:
         return forced not in ("0", "false")
-    return terminal
+    return environ.get("TERM") != "dumb"
+
+
+def is_screen(stream: Any, environ: Mapping[str, str]) -> bool:
+    """Whether a stream is a terminal that knows escape sequences."""
+    return is_terminal(stream) and environ.get("TERM") != "dumb"
+
+
+def is_live(stream: Any, environ: Optional[Mapping[str, str]] = None) -> bool:
+    """Whether lines may be painted over: on a screen, and not in CI, which keeps a terminal's output as a log."""
+    env = os.environ if environ is None else environ
+    return is_screen(stream, env) and env.get("CI", "").lower() in ("", "0", "false")
 
 
 def is_terminal(stream: Any) -> bool:
