@@ -11,11 +11,12 @@ SCENARIOS ?= 2000
 FAULTS ?=
 BIN := .venv/bin
 
-.PHONY: help demo demo-flights test test-all soak faults mutants check bench bench-quick format clean
+.PHONY: help demo demo-flights test test-all soak faults mutants check format clean
+.PHONY: bench bench-quick bench-scheduling
 .PHONY: setup-examples setup-test setup-lint
 
 help:                ## Show this list
-	@awk -F ' *## ' '/^[a-z-]+:.*##/ { split($$1, name, ":"); printf "  make %-14s %s\n", name[1], $$2 }' Makefile
+	@awk -F ' *## ' '/^[a-z-]+:.*##/ { split($$1, name, ":"); printf "  make %-16s %s\n", name[1], $$2 }' Makefile
 
 demo: setup-examples           ## See it work: two pipelines, cached reruns, a failing gate (3 minutes at most)
 	@sh tools/demo.sh
@@ -54,6 +55,9 @@ bench: setup-examples          ## Time mlorch beside its peers (25 minutes); wri
 
 bench-quick: setup-examples    ## Time this tree beside the commit before it (3 minutes at most)
 	@$(BIN)/python -m benchmarks quick $(BENCH_ARGS)
+
+bench-scheduling: setup-examples   ## How good the order of steps is, on graphs of real workflows
+	@$(BIN)/python -m benchmarks scheduling $(BENCH_ARGS)
 
 format: setup-lint             ## Rewrite the sources in the project's format
 	$(BIN)/ruff check --fix .

@@ -46,6 +46,12 @@ def parser() -> argparse.ArgumentParser:
     quick.add_argument("--against", default="HEAD~1")
     quick.add_argument("--steps", type=int, default=200)
     quick.add_argument("--seconds", type=float, default=SECONDS)
+    order = verbs.add_parser("scheduling", help="the order of steps, on task graphs of real workflows")
+    order.add_argument("--traces", type=Path, help="a folder of WfFormat files (default: MLORCH_TRACES)")
+    order.add_argument(
+        "--most", type=int, default=5000, help="steps of the largest generated graph; 0 generates none"
+    )
+    order.add_argument("--out", type=Path, default=PUBLISHED)
     document = verbs.add_parser("document", help="write the document anew from results")
     document.add_argument("--out", type=Path, default=PUBLISHED)
     return top
@@ -56,6 +62,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if options.verb == "quick":
         print("\n".join(compare(options.steps, options.against, options.seconds)))
         return 0
+    if options.verb == "scheduling":
+        return _scheduling(options)
     if options.verb == "document":
         write(read(options.out / RESULTS), options.out)
         return 0
@@ -70,6 +78,9 @@ def _run(options: argparse.Namespace) -> int:
     narrowed = bool(options.only or options.sizes or options.tools)
     out = options.out or (HIDDEN / "out" if narrowed else PUBLISHED)
     results = Results(out / RESULTS)
+    if results.path.exists():
+        # that part has a run of its own
+        results.scheduling = read(results.path).scheduling
     names = set(options.tools)
     installed, results.missing = install(
         tool for tool in TOOLS if not names or tool.name in names or tool.name == "mlorch"
@@ -85,6 +96,19 @@ def _run(options: argparse.Namespace) -> int:
     cases.run(bench, cases.chosen(options.only, options.sizes), exact=not options.sizes)
     write(results, out)
     say(f"written: {out / 'benchmarks.md'}")
+    return 0
+
+
+def _scheduling(options: argparse.Namespace) -> int:
+    """The other results of the folder stay as they are."""
+    from benchmarks.scheduling.compare import run
+
+    path = options.out / RESULTS
+    results = read(path) if path.exists() else Results(path)
+    if not run(results, options.traces, options.most, lambda text: print(text, file=sys.stderr, flush=True)):
+        print("no task graphs: name a folder with --traces or MLORCH_TRACES", file=sys.stderr)
+        return 2
+    write(results, options.out)
     return 0
 
 

@@ -33,10 +33,12 @@ ORDER: Sequence[tuple[str, int]] = (
     ("wide", 300),
     ("matrix", 50_000),
     ("diamond", 1000),
+    ("scheduling", 0),
     ("chain", 50),
     ("matrix", 100_000),
 )
 """(case, size); 0 where the case has its own."""
+MOST_SIMULATED = 200
 FAMILIES = tuple(dict.fromkeys(case for case, _ in ORDER))
 
 
@@ -60,6 +62,7 @@ OTHERS: dict[str, Callable[[Bench, Path], None]] = {
     "large": lambda bench, top: large.run_file(bench, top),
     "folder": lambda bench, top: large.run_folder(bench, top),
     "imports": lambda bench, top: imports.run(bench, top),
+    "scheduling": lambda bench, _: _scheduling(bench),
     "questions": lambda bench, top: _questions(bench, top),
 }
 
@@ -117,3 +120,11 @@ def _questions(bench: Bench, top: Path) -> None:
             bench.say(f"questions: {item.tool.name}")
             bench.results.answers[item.tool.name] = ask(item, top / item.tool.name)
             bench.results.write()
+
+
+def _scheduling(bench: Bench) -> None:
+    """A part of what `make bench-scheduling` does; what that found of this very engine is kept."""
+    from benchmarks.scheduling import compare
+
+    if bench.results.scheduling.get("engine") != compare.engine():
+        compare.run(bench.results, None, MOST_SIMULATED, bench.say)

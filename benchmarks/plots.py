@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Optional
@@ -100,13 +101,15 @@ def draw(results: Results, folder: Path) -> list[tuple[str, str]]:
     return made
 
 
-def boxes(path: Path, title: str, axis: str, series: Mapping[str, Sequence[float]]) -> None:
-    """A box per name, the line at 1 for orientation."""
+def strips(path: Path, title: str, axis: str, series: Mapping[str, Sequence[float]]) -> None:
+    """A line of points per name, with its middle half and its median."""
     figure, plot = _matplotlib().subplots(figsize=(7, 0.5 * len(series) + 1.4))
-    plot.boxplot(
-        list(series.values()), vert=False, widths=0.6, medianprops={"color": "#c0392b", "linewidth": 2}
-    )
-    plot.set_yticks(range(1, len(series) + 1), list(series))
+    for row, values in enumerate(series.values()):
+        plot.plot(values, [row] * len(values), "o", color="#2980b9", alpha=0.35, markersize=5)
+        low, middle, high = statistics.quantiles(values, n=4) if len(values) > 1 else [*values] * 3
+        plot.plot([low, high], [row, row], color="#2c3e50", linewidth=2)
+        plot.plot([middle], [row], "|", color="#c0392b", markersize=18, markeredgewidth=3)
+    plot.set_yticks(range(len(series)), list(series))
     plot.invert_yaxis()
     plot.axvline(1.0, color="#7f8c8d", linewidth=0.8)
     plot.set(xlabel=axis, title=title)

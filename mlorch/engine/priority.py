@@ -10,16 +10,23 @@ from typing import Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 from mlorch.engine.settle import Work
 from mlorch.ports import Store
 
+TIE = 1e-6
+"""Seconds that a direct dependant counts: only among chains of one length, as all are of which nothing is known."""
+
 
 def tails(
     order: Sequence[str], downstream: Mapping[str, Sequence[str]], duration: Callable[[str], float]
 ) -> Dict[str, float]:
-    """Step -> seconds from its start to the end of the longest chain below it."""
+    """Step -> seconds from its start to the end of the longest chain below it, and then who sets more others free.
+
+    List scheduling by the longest path (Hu 1961; "upward rank" in HEFT, Topcuoglu et al. 2002).
+    `docs/decisions/order-of-steps.md` has what else was measured.
+    """
     found: Dict[str, float] = {}
     for step in reversed(order):
         below = max((found[item] for item in downstream.get(step, ())), default=0.0)
         found[step] = duration(step) + below
-    return found
+    return {step: seconds + TIE * len(downstream.get(step, ())) for step, seconds in found.items()}
 
 
 def estimates(store: Store, pipeline: str, order: Sequence[str]) -> Dict[str, float]:
