@@ -159,6 +159,7 @@ def _locked(session: Session, choice: Choice, options: Options, context: Context
             previous,
             size,
             reclaimable,
+            {step: tuple(session.graph.upstream(step)) for step in session.graph.order},
         )
         emit(
             "run.finished",

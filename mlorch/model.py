@@ -709,6 +709,8 @@ class RunSummary:
     """Metrics of the run before, `step.name` -> value, for the comparison in the closing lines."""
     store_bytes: int = 0
     reclaimable_bytes: int = 0
+    upstream: Mapping[str, Tuple[str, ...]] = field(default_factory=dict)
+    """Step -> the steps right above it."""
 
     def totals(self) -> Dict[str, int]:
         names = ("succeeded", "cached", "failed", "skipped", "blocked", "cancelled")

@@ -87,14 +87,17 @@ def run(
     if dry_run:
         return show_plan(options, request)
     from mlorch import app
-    from mlorch.cli.screens import listening, summary_text
+    from mlorch.cli.screens import listening, summary_text, tell_github
     from mlorch.report.documents import run_document
+    from mlorch.report.github import is_github
 
     if report is not None:
         check_target(report)
     with listening(options, progress.value if progress else None, events) as screen:
         summary = app.run(request, screen.listeners)
         let_exit_code_stand()
+    if is_github(os.environ):
+        tell_github(summary)
     try:
         if options.json:
             print_document(run_document(summary))

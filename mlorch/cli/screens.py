@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from mlorch.cli.complete import project_root
 from mlorch.errors import EnvironmentFault, MlorchError
 from mlorch.model import Explanation, Pipeline, Problem, RunSummary, Settings, SourceFile
 from mlorch.report import frames
+from mlorch.report.github import GitHubListener, failure_annotations, harmless, is_github
 from mlorch.report.lines import JsonLinesListener, LineListener
 from mlorch.report.logs import FileLogs
 from mlorch.report.style import Style, is_live, is_terminal, style_of
@@ -109,6 +111,8 @@ def progress_screen(kind: str, style: Style) -> Screen:
         from mlorch.report.live.listener import LiveListener
 
         return LiveListener(sys.stderr, style)
+    if is_github(os.environ):
+        return GitHubListener(sys.stderr, style, quiet=kind == "quiet")
     return LineListener(sys.stderr, style, quiet=kind == "quiet")
 
 
@@ -122,7 +126,26 @@ def open_events(path: str) -> TextIO:
 
 def summary_text(summary: RunSummary, stream: TextIO, options: Options, told: Set[str]) -> str:
     style = style_for(stream, options)
-    return render_summary(summary, style, FileLogs(summary.pipeline.root), told)
+    text = render_summary(summary, style, FileLogs(summary.pipeline.root), told)
+    return harmless(text) if is_github(os.environ) else text
+
+
+def tell_github(summary: RunSummary) -> None:
+    """Annotations on stderr, and the job's summary in the file that the runner names."""
+    from mlorch.report.job_summary import job_summary
+
+    logs = FileLogs(summary.pipeline.root)
+    sys.stderr.write(failure_annotations(summary, logs, os.environ))
+    sys.stderr.flush()
+    path = os.environ.get("GITHUB_STEP_SUMMARY")
+    if not path:
+        return
+    try:
+        with open(path, "a", encoding="utf-8", errors="backslashreplace") as file:
+            file.write(job_summary(summary, logs))
+    except OSError as error:
+        reason = (error.strerror or "failed").lower()
+        sys.stderr.write(f"warning: the job's summary was not written: {reason}\n")
 
 
 # ----------------------------------------------------------------------------------------------- why

@@ -66,6 +66,11 @@ class Failures:
         lines += self._field("blocked", self._names(self._blocked_by(item.instance for item in failed)))
         return "\n".join(lines) + "\n"
 
+    def told(self, outcome: Outcome) -> str:
+        """One failure in a few lines: what happened, what its log said last, how to reproduce it."""
+        said, details = self._what(outcome, QUOTED)
+        return "\n".join([said, *details, "reproduce: " + self._reproduce(outcome)])
+
     # -------------------------------------------------------------------------------------------- blocks
 
     def _whole(self, outcome: Outcome) -> List[str]:

@@ -111,9 +111,12 @@ class LineListener:
             self._cached.append((event.instance, number(data.get("saved"))))
         elif event.kind in DONE:
             self._running.pop(event.instance, None)
-            self._say(self._counted(event.instance, ended_text(outcome, data)), COLORS.get(outcome, ""))
+            self._say_ended(event, ended_text(outcome, data), COLORS.get(outcome, ""))
         elif event.kind == "run.finished":
             self._finish(data)
+
+    def _say_ended(self, event: Event, text: str, color: str) -> None:
+        self._say(self._counted(event.instance, text), color)
 
     def _finish(self, data: Mapping[str, Value]) -> None:
         totals = data.get("totals")

@@ -54,6 +54,14 @@ def render_summary(
     return "\n".join(lines) + "\n"
 
 
+def closing_text(summary: RunSummary) -> List[str]:
+    """How the run ended, and the counts of its outcomes: without colours, for another page than a screen."""
+    lines = [" ".join(line.split()) for line in _closing(summary, PLAIN)]
+    if summary.exit_code or len(lines) < 2:
+        return [lines[0]]
+    return lines[:2]
+
+
 def _closing(summary: RunSummary, style: Style) -> List[str]:
     totals = summary.totals()
     if summary.exit_code > SIGNALLED or (totals["cancelled"] and not totals["failed"]):
@@ -161,8 +169,8 @@ def metric_changes(summary: RunSummary) -> List[Change]:
 def _metric_lines(changes: List[Change], style: Style) -> List[str]:
     rows = []
     for name, old, new in changes[:METRIC_LINES]:
-        delta = difference_text(old, new) if _is_number(old) and _is_number(new) else ""
-        rows.append((name, number_text(_untagged(old)), number_text(_untagged(new)), delta))
+        delta = difference_text(old, new) if is_number(old) and is_number(new) else ""
+        rows.append((name, number_text(untagged(old)), number_text(untagged(new)), delta))
     width = max([METRIC_CELLS, *(len(style.clean(row[0])) for row in rows)])
     lines = []
     for name, old, new, delta in rows:
@@ -173,7 +181,7 @@ def _metric_lines(changes: List[Change], style: Style) -> List[str]:
     return lines
 
 
-def _is_number(value: Value) -> bool:
+def is_number(value: Value) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
@@ -181,7 +189,7 @@ def _same(one: Value, other: Value) -> bool:
     return bool(one == other) or (one != one and other != other)
 
 
-def _untagged(value: Value) -> Value:
+def untagged(value: Value) -> Value:
     """A tagged float as a person reads it."""
     if isinstance(value, Mapping) and set(value) == {"$float"}:
         return float(value["$float"])
