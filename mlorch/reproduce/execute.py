@@ -21,7 +21,7 @@ from mlorch.reproduce.compare import differences, outputs_outside
 from mlorch.reproduce.environment import Environment
 from mlorch.reproduce.relocate import moved
 from mlorch.reproduce.results import Change, Execution, Reproduction, Result, kept_result
-from mlorch.reproduce.scratch import Scratch, disk_full, python_path, unkept
+from mlorch.reproduce.scratch import Places, Scratch, disk_full, python_path, unkept
 from mlorch.store import new_run_id
 from mlorch.store.local import LocalStore
 
@@ -83,9 +83,13 @@ def reproduce(
     lease = store.register(new_run_id(), (), ())  # no `gc` takes away what is being looked at
     try:
         with _ending():
-            executor = _Executor(store, options, environ, environment)
-            for turns in waves(ready, options):
-                executor.run(turns, tell)
+            places = Places(options.keep)
+            try:
+                executor = _Executor(store, options, environ, environment, places, new_run_id())
+                for turns in waves(ready, options):
+                    executor.run(turns, tell)
+            finally:
+                places.close()
     finally:
         lease.release()
     done = {id(item.chosen): executor.reproduction(item) for item in ready}
@@ -179,6 +183,8 @@ class _Executor:
     options: Options
     environ: Mapping[str, str]
     environment: Environment
+    places: Places
+    run_id: str
     done: Dict[int, List[Execution]] = field(default_factory=dict)
 
     def reproduction(self, item: Ready) -> Reproduction:
@@ -190,7 +196,7 @@ class _Executor:
         """All of a wave. Scratch places stand only while their attempt runs and is looked at."""
         jobs = turns[0].jobs
         ended: queue.SimpleQueue[Tuple[Attempt, Ended]] = queue.SimpleQueue()
-        launcher = JoblibLauncher(new_run_id())
+        launcher = JoblibLauncher(self.run_id)
         pool = Pool(detect_capacity({}, jobs, self.environ), jobs)
         waiting, running = list(turns), {}  # type: Tuple[List[Turn], Dict[str, _Running]]
         launcher.start(jobs, lambda attempt, how: ended.put((attempt, how)))
@@ -211,8 +217,6 @@ class _Executor:
                 tell(progress(one.turn, execution, self.options.times))
         finally:
             launcher.close()
-            for one in running.values():
-                one.scratch.remove()
         launcher.check()
 
     def _start(self, turn: Turn, pool: Pool, others: bool) -> Optional[_Running]:
@@ -227,19 +231,13 @@ class _Executor:
         if grant is None:
             assert others, "nothing runs, and nothing fits"
             return None
-        scratch = None
         try:
-            scratch = Scratch(
-                self.store, turn.ready.record, turn.ready.recipe, turn.number, self.options.keep
-            )
+            top = self.places.take(turn.ready.record.instance, turn.number)
+            scratch = Scratch(self.store, turn.ready.record, turn.ready.recipe, turn.number, top)
             scratch.build()
             return _Running(turn, scratch, grant, self._attempt(turn, scratch, grant))
-        except BaseException as error:
-            if scratch is not None:
-                scratch.remove()
-            if isinstance(error, OSError):
-                raise disk_full(error) from error
-            raise
+        except OSError as error:
+            raise disk_full(error) from error
 
     def _attempt(self, turn: Turn, scratch: Scratch, grant: Grant) -> Attempt:
         recipe = turn.ready.recipe
@@ -252,12 +250,12 @@ class _Executor:
             env["PYTHONPATH"] = path
         invocation = replace(recorded, env=env)
         executable = python.executable if python is not None else ""
-        maker = AttemptMaker(new_run_id(), scratch.root, scratch.log, self.environ, executable)
+        maker = AttemptMaker(self.run_id, scratch.root, scratch.log, self.environ, executable)
         return maker.make(invocation, turn.number, grant, recipe.uses_python)
 
     def _ended(self, one: _Running, ended: Ended) -> Execution:
         turn, scratch = one.turn, one.scratch
-        place = scratch.top if scratch.kept else ""
+        place = scratch.top if self.places.keep is not None else ""
         execution = Execution(
             turn.number, turn.seed, turn.jobs, "same", ended.seconds, ended.exit_code, place=place
         )
@@ -270,7 +268,7 @@ class _Executor:
         except OSError as error:
             raise disk_full(error) from error
         finally:
-            scratch.remove()
+            self.places.give_back(scratch.top, turn.number)
 
 
 def _tail(path: str) -> Tuple[str, ...]:

@@ -6,7 +6,7 @@ import os
 import shutil
 import tempfile
 from dataclasses import dataclass
-from typing import List, Mapping, Optional, Tuple
+from typing import Dict, List, Mapping, Optional, Tuple
 
 from mlorch import store as stores
 from mlorch.engine.recipe import Recipe, RecipeInput
@@ -16,8 +16,10 @@ from mlorch.plan.code import Interpreter
 from mlorch.plan.code.editable import read_editable
 from mlorch.store import files
 from mlorch.store.local import LocalStore
+from mlorch.store.session import hold, is_locked
 
 PREFIX = "mlorch-reproduce-"
+LOCK = "lock"
 
 
 @dataclass
@@ -44,26 +46,69 @@ class ScratchLog:
         pass
 
 
-class Scratch:
-    """The place of one execution.
+class Places:
+    """Folders for scratch places. A temporary one is used again by executions of the same number: what is warm for its path
+    (a process that has imported packages already) is warm for the next.
 
     Args:
-        number: each execution has a path of another length.
-        parent: folder in which it is kept; None for a temporary one that `remove` takes away.
+        keep: folder in which each execution has a place of its own that stays; None for temporary ones.
     """
 
-    def __init__(
-        self, store: LocalStore, record: Record, recipe: Recipe, number: int, parent: Optional[str]
-    ) -> None:
+    def __init__(self, keep: Optional[str]) -> None:
+        self.keep = keep
+        self._free: Dict[int, List[str]] = {}
+        self._made: Dict[str, int] = {}
+        """Folder -> the descriptor of its held lock, which tells that this process lives."""
+        if keep is None:
+            _sweep(tempfile.gettempdir())
+
+    def take(self, instance: str, number: int) -> str:
+        if self.keep is not None:
+            top = os.path.join(self.keep, f"{instance.replace('/', '_')}-{number}")
+            os.makedirs(top)
+            return top
+        free = self._free.get(number)
+        if free:
+            return free.pop()
+        top = os.path.realpath(tempfile.mkdtemp(prefix=PREFIX))
+        self._made[top] = hold(os.path.join(top, LOCK))
+        return top
+
+    def give_back(self, top: str, number: int) -> None:
+        """Empty it, but for what is kept."""
+        if self.keep is None:
+            for name in set(os.listdir(top)) - {LOCK}:
+                files.remove(os.path.join(top, name))
+            self._free.setdefault(number, []).append(top)
+
+    def close(self) -> None:
+        for top, descriptor in self._made.items():
+            files.remove(top)
+            os.close(descriptor)
+
+
+def _sweep(folder: str) -> None:
+    """Remove what killed ones left."""
+    for name in os.listdir(folder):
+        top = os.path.join(folder, name)
+        lock = os.path.join(top, LOCK)
+        try:
+            own = name.startswith(PREFIX) and os.lstat(top).st_uid == os.geteuid() and os.path.isfile(lock)
+            if own and not os.path.islink(top) and not is_locked(lock):
+                files.remove(top)
+        except OSError:
+            continue
+
+
+class Scratch:
+    """The place of one execution; each number of an execution has a path of another length."""
+
+    def __init__(self, store: LocalStore, record: Record, recipe: Recipe, number: int, top: str) -> None:
         self._store = store
         self._record = record
         self._recipe = recipe
-        self.kept = parent is not None
-        if parent is not None:
-            self.top = os.path.join(parent, f"{record.instance.replace('/', '_')}-{number}")
-            os.makedirs(self.top)
-        else:
-            self.top = os.path.realpath(tempfile.mkdtemp(prefix=PREFIX))
+        self.number = number
+        self.top = top
         self.root = os.path.join(self.top, "project" + "-again" * min(number - 1, 9))
         self.log = ScratchLog(os.path.join(self.top, "log"))
         for folder in (self.root, self.log.path):
@@ -92,10 +137,6 @@ class Scratch:
     def contents(self) -> LocalStore:
         """What stands in it, by digest; nothing is written."""
         return LocalStore(Settings(self.root, os.path.join(self.top, "store")), create=False)
-
-    def remove(self) -> None:
-        if not self.kept:
-            files.remove(self.top)
 
     def _input(self, item: RecipeInput) -> None:
         target = self._inside(item.path)

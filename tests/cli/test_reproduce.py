@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import textwrap
 import time
 from pathlib import Path
@@ -83,11 +85,12 @@ def state(folder: Path) -> Dict[str, Tuple[int, bytes]]:
 
 
 @pytest.fixture
-def scratch(cli, tmp_path):
+def scratch(cli, tmp_path, monkeypatch):
     """The folder in which scratch places are made; it must be empty in the end."""
     folder = tmp_path / "scratch"
     folder.mkdir()
     cli.env["TMPDIR"] = str(folder)
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))  # commands are forked from here
     yield folder
     assert os.listdir(folder) == []
 
@@ -516,6 +519,19 @@ def test_code_outside_the_project_is_not_kept_but_looked_at(cli, scratch, tmp_pa
     write(tmp_path / "elsewhere", {"mine.py": "VALUE = 2\n"})
     assert "elsewhere/mine.py as recorded → another content" in cli("reproduce", "a", code=8).stderr
     assert differing(cli.json("reproduce", "a", "--accept-environment", code=1))["o"]["text"] == "1 → 2"
+
+
+def test_what_a_killed_one_left_goes_with_the_next(good, scratch):
+    for name, locked in (("mlorch-reproduce-dead", True), ("mlorch-reproduce-other", False), ("mine", True)):
+        (scratch / name).mkdir()
+        if locked:
+            (scratch / name / "lock").touch()
+    good("reproduce", "load")
+    assert sorted(os.listdir(scratch)) == ["mine", "mlorch-reproduce-other"], (
+        "the second might be one that just begins"
+    )
+    for name in os.listdir(scratch):
+        shutil.rmtree(scratch / name)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
