@@ -5,6 +5,17 @@
   const all = (selector, root = document) => [...root.querySelectorAll(selector)];
   const one = (selector) => document.querySelector(selector);
   const blocks = new Map();
+  // Each part begins in a task of its own, so that none of them keeps the page waiting for long.
+  const parts = [];
+  const begin = () => {
+    const part = parts.shift();
+    if (!part) {
+      document.documentElement.dataset.ready = "";
+      return;
+    }
+    part();
+    setTimeout(begin);
+  };
 
   // ------------------------------------------------------------------------------------------- packed details
   const unpack = (number) => {
@@ -31,7 +42,7 @@
   document.addEventListener("toggle", (event) => {
     if (event.target.open) fill(event.target);
   }, true);
-  all("details[open]").forEach(fill);
+  parts.push(() => all("details[open]").forEach(fill));
 
   // ------------------------------------------------------------------------------------------- links to steps
   const show = async () => {
@@ -52,7 +63,7 @@
     const link = event.target.closest("a[href^='#s-']");
     if (link && link.getAttribute("href") === location.hash) show();
   });
-  show();
+  parts.push(show);
 
   // ---------------------------------------------------------------------------- arrow keys in graph and timeline
   const middle = (element) => {
@@ -73,7 +84,7 @@
   };
   for (const drawing of all("svg.graph, svg.clock")) {
     // One stop of the tab key for each drawing; the arrow keys go on from there.
-    all("a", drawing).forEach((link, index) => link.setAttribute("tabindex", index ? "-1" : "0"));
+    parts.push(() => all("a", drawing).forEach((link, index) => link.setAttribute("tabindex", index ? "-1" : "0")));
     drawing.addEventListener("keydown", (event) => {
       const from = event.target.closest("a");
       if (!from || !ways[event.key] || event.ctrlKey || event.metaKey || event.altKey) return;
@@ -136,20 +147,24 @@
       moved = false;
     }, true);
     // A large graph begins at a size that can be read, at its top.
-    if (width * height > 0) {
+    parts.push(() => {
       const whole = Math.min(1, pan.clientWidth / width);
       zoom(whole < 0.45 ? 0.7 : whole);
       pan.scrollTo(Math.max(0, (width * scale - pan.clientWidth) / 2), 0);
-    }
+    });
   }
 
   // --------------------------------------------------------------------------------------------------- filter
   const form = one("#filter");
   if (form) {
     form.hidden = false;
-    const rows = all("#list details:not(.many)"), around = all("#list details.many");
+    const rows = [], around = [], names = [];
     const field = form.querySelector("input[type=search]"), told = form.querySelector("output");
-    const names = rows.map((row) => row.querySelector("b").textContent.toLowerCase());
+    parts.push(() => {
+      for (const row of all("#list details")) (row.querySelector(".instances > *") ? around : rows).push(row);
+      names.push(...rows.map((row) => row.querySelector("b").textContent.toLowerCase()));
+      if (field.value) apply();
+    });
     const apply = () => {
       const wanted = field.value.trim().toLowerCase();
       const states = new Set(all("input[type=checkbox]:checked", form).map((box) => box.value));
@@ -160,8 +175,7 @@
         count += shown;
       });
       for (const group of around) {
-        const inner = group.querySelector(".instances");
-        const empty = inner.children.length > 0 && !inner.querySelector("details:not([hidden])");
+        const empty = !group.querySelector("details:not([hidden])");
         if (group.hidden !== empty) group.hidden = empty;
       }
       told.textContent = count === rows.length ? "" : `${count} of ${rows.length} shown`;
@@ -179,4 +193,5 @@
       button.addEventListener("click", () => each(button.dataset.all === "open"));
     }
   }
+  requestAnimationFrame(() => setTimeout(begin));
 })();
