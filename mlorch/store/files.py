@@ -16,7 +16,7 @@ import os
 import shutil
 import stat
 import sys
-from typing import Any, Callable, Iterable, Iterator, Optional, Sequence, Tuple
+from typing import Any, Callable, Iterable, Iterator, Optional, Sequence, Tuple, Union
 
 from blake3 import blake3
 
@@ -57,7 +57,7 @@ class ReadError(OSError):
 # ---------------------------------------------------------------------------------------------------- writing
 
 
-def write_all(fd: int, data: bytes) -> None:
+def write_all(fd: int, data: Union[bytes, memoryview]) -> None:
     fault("write")
     view = memoryview(data)
     while view:
@@ -270,6 +270,13 @@ def digest_fd(fd: int, size: int) -> Digest:
         for block in blocks(fd):
             state.update(block)
         return PREFIX + str(state.hexdigest())
+    for view in views(fd, size):
+        state.update(view)
+    return PREFIX + str(state.hexdigest())
+
+
+def views(fd: int, size: int) -> Iterator[memoryview]:
+    """What is read, in one buffer: each view holds only until the next is asked for."""
     buffer = bytearray(CHUNK * 4 if size > 1 << 26 else CHUNK)
     view = memoryview(buffer)
     while True:
@@ -279,8 +286,8 @@ def digest_fd(fd: int, size: int) -> Digest:
         except OSError as error:
             raise ReadError(error.errno, error.strerror) from error
         if not count:
-            return PREFIX + str(state.hexdigest())
-        state.update(view[:count])
+            return
+        yield view[:count]
 
 
 def blocks(fd: int) -> Iterator[bytes]:
@@ -325,8 +332,32 @@ def copy_open(fd: int, target: str, mode: int) -> Tuple[Digest, int]:
         os.close(out)
 
 
+def digest_twin(fd: int, size: int, target: str, mode: int) -> Digest:
+    """Digest from the descriptor's begin to its end and write the same bytes to a new path, reading them once. Raises
+    ReadError where the source can't be read, any other OSError where the copy can't be written (it is gone then)."""
+    fault("copy")
+    out = os.open(target, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode | 0o200)
+    try:
+        cloned = size > SMALL and _reflink(fd, out)
+        digest = digest_fd(fd, size) if cloned else _copy_blocks(fd, out, size)[0]
+        if mode != (mode | 0o200) & ~_umask:
+            os.fchmod(out, mode)
+        return digest
+    except BaseException:
+        remove(target)
+        raise
+    finally:
+        os.close(out)
+
+
 def _copy_blocks(fd: int, out: int, size: int) -> Tuple[Digest, int]:
     state, written = hasher(size), 0
+    if size > SMALL:
+        for view in views(fd, size):
+            state.update(view)
+            write_all(out, view)
+            written += len(view)
+        return PREFIX + str(state.hexdigest()), written
     for block in blocks(fd):
         state.update(block)
         write_all(out, block)

@@ -29,6 +29,15 @@ class Pending(NamedTuple):
     bytes: int
 
 
+class Twin(NamedTuple):
+    """A copy of an object made while it was digested, for whoever asks first for one: so nothing is read twice."""
+
+    path: str
+    mode: int
+    mark: Tuple[int, int, int, int]
+    """Inode, size and times: as long as they are the same, nobody has touched it."""
+
+
 class Objects:
     """The objects of a store. Thread-safe."""
 
@@ -41,6 +50,7 @@ class Objects:
         self._guard = threading.Lock()
         self._pending: Dict[Digest, Pending] = {}
         self._installing: Dict[Digest, Pending] = {}
+        self._twins: Dict[Digest, Twin] = {}
         self._gc_fd: Optional[int] = None
         self._listings: Dict[Digest, Tuple[Entry, ...]] = {}
 
@@ -122,6 +132,8 @@ class Objects:
     def copy_to(self, digest: Digest, target: str, mode: int) -> None:
         """Copy an object to a new path, verified while it is read. Raises CorruptObject; `target` is gone
         then."""
+        if self._take_twin(digest, target, mode):
+            return
         fd = self._open(digest)
         try:
             found, _ = files.copy_open(fd, target, mode)
@@ -132,6 +144,31 @@ class Objects:
         if found != digest:
             files.remove(target)
             self.reject(digest, "does not hold what its digest says")
+
+    def _take_twin(self, digest: Digest, target: str, mode: int) -> bool:
+        """Let the copy that was made with the object be the one that is asked for; False where there is none."""
+        with self._guard:
+            twin = self._twins.pop(digest, None)
+        if twin is None:
+            return False
+        try:
+            if _mark(os.lstat(twin.path)) == twin.mark:
+                files.rename(twin.path, target)
+                if twin.mode != mode:
+                    os.chmod(target, mode)
+                return True
+            files.remove(twin.path)
+        except OSError as error:
+            if error.errno not in (errno.ENOENT, errno.EXDEV):
+                raise
+        return False
+
+    def drop_twin(self, digest: Digest) -> None:
+        """No copy of it is asked for."""
+        with self._guard:
+            twin = self._twins.pop(digest, None)
+        if twin is not None:
+            files.remove(twin.path)
 
     def check(self, digest: Digest) -> Optional[str]:
         """What is wrong with an object, by a whole new digest of it; None if nothing is."""
@@ -232,12 +269,23 @@ class Objects:
         try:
             if not files.has_writer(fd):
                 size = os.fstat(fd).st_size
-                return files.digest_fd(fd, size), size
+                return self._digest(fd, size, bool(found.st_mode & 0o100)), size
         finally:
             os.close(fd)
         os.chmod(temporary, stat.S_IMODE(found.st_mode))
         files.rename(temporary, path)
         return None
+
+    def _digest(self, fd: int, size: int, executable: bool) -> Digest:
+        """Digest an object to be, and make a copy of it at the same time."""
+        path, mode = self._session.name(), files.normal_mode(executable)
+        digest = files.digest_twin(fd, size, path, mode)
+        twin = Twin(path, mode, _mark(os.lstat(path)))
+        with self._guard:
+            twin, self._twins[digest] = self._twins.get(digest, twin), twin
+        if twin.path != path:
+            files.remove(twin.path)  # of another object with this content
+        return digest
 
     def _known(self, digest: Digest, size: int) -> bool:
         """Whether the object is there already. It is touched then, so that a `gc` under way spares it."""
@@ -326,11 +374,16 @@ class Objects:
         """Forget what was added and not committed (its temporaries go with the session)."""
         with self._guard:
             self._pending.clear()
+            self._twins.clear()
 
     def close(self) -> None:
         if self._gc_fd is not None:
             os.close(self._gc_fd)
             self._gc_fd = None
+
+
+def _mark(found: os.stat_result) -> Tuple[int, int, int, int]:
+    return (found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
 
 
 def _names(folder: str) -> Sequence[str]:

@@ -70,6 +70,7 @@ class LocalWorkspace:
         target = self._ground.fresh(artifact.path)
         if self._ground.standing(artifact.path, artifact.exclude) == artifact.content:
             self._parts.publications.add(publication)
+            self._parts.objects.drop_twin(artifact.content.digest)
             return Placed(False)
         earlier = self._parts.publications.get(publication.pipeline, artifact.path)
         kept = self._make_parents(artifact.path, target)
