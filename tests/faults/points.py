@@ -27,7 +27,7 @@ POINTS = (
 )
 KINDS = ("kill", "EIO", "ENOSPC", "ENOSPC+", "EMFILE", "EROFS+")
 CUTS = ("short", "torn")
-MOST = 22
+MOST = 16
 """Visits of one point that get a fault of one kind."""
 
 
@@ -79,14 +79,14 @@ CAMPAIGNS = [
         "fault points",
         strike_points,
         {
-            "kill": 150,
-            "EIO": 150,
-            "ENOSPC": 150,
-            "ENOSPC+": 150,
-            "EMFILE": 150,
-            "EROFS+": 150,
-            "short": 20,
-            "torn": 20,
+            "kill": 120,
+            "EIO": 120,
+            "ENOSPC": 120,
+            "ENOSPC+": 120,
+            "EMFILE": 120,
+            "EROFS+": 80,
+            "short": 12,
+            "torn": 12,
         },
         rounds=0,
         sample=8,

@@ -19,6 +19,7 @@ from kit import Project
 from store_helpers import Project as Stored
 from store_helpers import publication
 
+from mlorch.errors import CorruptObject
 from mlorch.model import Artifact
 from mlorch.ports import Publication
 from mlorch.store import faults, files
@@ -215,3 +216,17 @@ def test_another_interpreter_is_another_key(project: Project) -> None:
     project.run()
     assert planned("three") == "cached", "a patch version is the same interpreter"
     assert planned("one") == "cached"
+
+
+def test_a_harmed_object_never_reaches_its_place(tmp_path: Path) -> None:
+    """The first look at the object is the one that puts it in place."""
+    stored = Stored(str(tmp_path))
+    artifact = stored.ingested("out", "weights")
+    place = Path(stored.object_path(artifact.content.digest))
+    place.chmod(0o644)
+    place.write_text("WEIGHTS")
+    with pytest.raises(CorruptObject, match="does not hold what its digest says"):
+        stored.store.workspace.place(artifact, publication(artifact))
+    assert not os.path.exists(stored.path("out")) or stored.read("out") == "weights"
+    assert not place.exists()
+    stored.store.forget_caches()

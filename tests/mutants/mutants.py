@@ -66,7 +66,7 @@ MUTANTS = [
                 "        if False:\n            files.remove(target)",
             )
         ],
-        [STORE + "test_store_objects.py::test_a_harmed_object_is_named_quarantined_and_made_anew"],
+        [ORDER + "test_a_harmed_object_never_reaches_its_place"],
     ),
     Mutant(
         "a write in place, no rename",
