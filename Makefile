@@ -11,7 +11,7 @@ SCENARIOS ?= 2000
 FAULTS ?=
 BIN := .venv/bin
 
-.PHONY: help demo demo-flights test test-all soak faults mutants check format clean
+.PHONY: help demo demo-flights test test-all soak faults mutants promises check format clean
 .PHONY: bench bench-quick bench-scheduling
 .PHONY: setup-examples setup-test setup-lint
 
@@ -40,6 +40,9 @@ faults: setup-test             ## Inject thousands of faults and check after eac
 
 mutants: setup-test            ## See that the tests notice two dozen deliberate defects (some minutes)
 	@$(BIN)/python tests/mutants/run.py
+
+promises: setup-test           ## Write docs/promises.md of the figures of `make faults` and `make mutants`
+	@$(BIN)/python tests/promises/write.py
 
 check: setup-test setup-lint   ## What a change has to pass: lint, format, types, tests, coverage
 	$(BIN)/ruff check .

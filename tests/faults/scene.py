@@ -63,7 +63,7 @@ CALLED = """\
     outputs: {o: out/called.txt}
 """
 BEGIN = (
-    'exec 9>> "lock-$MLORCH_STEP"; flock -n 9 || echo "$MLORCH_STEP" >> doubled; '
+    'exec 9>> "lock-$MLORCH_STEP"; flock -n 9 || [ $? -ne 1 ] || echo "$MLORCH_STEP" >> doubled; '
     'echo "$MLORCH_STEP ${{ params.x }}" >> counts'
 )
 WORK = '''\

@@ -65,7 +65,8 @@ ERRORS = {
     **dict.fromkeys(FILES, ("EIO", "ENOSPC", "EMFILE", "EROFS", "EACCES")),
     **dict.fromkeys(DATA, ("EIO", "ENOSPC", "EDQUOT")),
     **dict.fromkeys(OTHERS, ("ENOMEM", "EMFILE", "EAGAIN")),
-    "fcntl": ("ENOMEM", "EMFILE"),  # EAGAIN is a held lock, for which SQLite waits a minute
+    # EAGAIN of these is a held lock: SQLite waits a minute for it, and a step would take another for running
+    **dict.fromkeys(("fcntl", "flock"), ("ENOMEM", "EMFILE")),
 }
 
 

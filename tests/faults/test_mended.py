@@ -28,6 +28,7 @@ def committed(project: Project, number: int) -> None:
 def test_a_record_of_a_failed_commit_is_indexed_by_the_next_process(tmp_path: Path) -> None:
     project = Project(str(tmp_path))
     committed(project, 1)
+    project.store.record_files.flush()  # the index is made now, and not of what will stand later
     visits = []
     faults.watch(visits.append)
     committed(project, 2)
