@@ -8,6 +8,7 @@ import os
 import sys
 from typing import Optional, Sequence
 
+SIGINT = 130
 SIGPIPE = 141
 ENVIRONMENT = 8
 
@@ -22,6 +23,8 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
         code = answer_version() if arguments == ["--version"] else dispatch(arguments)
         sys.stdout.flush()
         return code
+    except KeyboardInterrupt:
+        return SIGINT  # before any command took over
     except BrokenPipeError:
         silence_stdout()
         return SIGPIPE

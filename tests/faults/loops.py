@@ -76,8 +76,8 @@ CAMPAIGNS = [
     Campaign(
         "kill loops",
         strike_loops,
-        {"orchestrator": 60, "step": 60, "zygote": 50, "guardian": 60, "all of them": 60, "signal": 50},
-        rounds=450,
+        {"orchestrator": 40, "step": 40, "zygote": 25, "guardian": 40, "all of them": 40, "signal": 30},
+        rounds=300,
         sample=6,
         promises=(1, 2, 3, 10),
     )

@@ -27,7 +27,7 @@ POINTS = (
 )
 KINDS = ("kill", "EIO", "ENOSPC", "ENOSPC+", "EMFILE", "EROFS+")
 CUTS = ("short", "torn")
-MOST = 16
+MOST = 10
 """Visits of one point that get a fault of one kind."""
 
 
@@ -79,14 +79,14 @@ CAMPAIGNS = [
         "fault points",
         strike_points,
         {
-            "kill": 120,
-            "EIO": 120,
-            "ENOSPC": 120,
-            "ENOSPC+": 120,
-            "EMFILE": 120,
-            "EROFS+": 80,
-            "short": 12,
-            "torn": 12,
+            "kill": 80,
+            "EIO": 80,
+            "ENOSPC": 80,
+            "ENOSPC+": 80,
+            "EMFILE": 80,
+            "EROFS+": 60,
+            "short": 8,
+            "torn": 8,
         },
         rounds=0,
         sample=8,

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import fcntl
 import json
 import os
 import shutil
@@ -126,90 +127,89 @@ def start_shares(wanted: Sequence[Tuple[str, int, int, int]]) -> List[Dict[str, 
 def shares_of(campaign: Campaign) -> List[Tuple[str, int, int, int]]:
     """Shares of about 25 faults."""
     rounds = campaign.rounds
-    shares = max(2, -(-rounds // 25)) if rounds else 40
+    shares = max(2, -(-rounds // 25)) if rounds else 24
     each = -(-rounds // shares)
     return [(campaign.name, share, shares, each) for share in range(shares)]
 
 
 def run_all(chosen: Sequence[Campaign], workers: int) -> int:
+    """One campaign after the other; each that holds leaves its figures at once."""
     began = time.monotonic()
-    lacking = {campaign.name: campaign.missing() for campaign in chosen}
-    able = [campaign for campaign in chosen if not lacking[campaign.name]]
-    work = [share for campaign in able for share in shares_of(campaign)]
-    tallies: Dict[str, Counter[str]] = {campaign.name: Counter() for campaign in chosen}
-    seconds: Counter[str] = Counter()
+    broken: List[str] = []
+    injected: Counter[str] = Counter()
+    for campaign in chosen:
+        tally, seconds, failures = run_campaign(campaign, workers)
+        lacking = campaign.missing()
+        failures += report(campaign, tally, lacking, seconds)
+        injected.update({f"{campaign.name}: {kind}": count for kind, count in tally.items()})
+        if failures:
+            broken.append(campaign.name)
+        else:
+            write_figures(campaign, tally, lacking, seconds)
+    took = time.monotonic() - began
+    print(
+        f"{sum(injected.values())} faults of {len(injected)} kinds in {took:.0f} s; failed: {', '.join(broken) or 'none'}"
+    )
+    return 1 if broken else 0
+
+
+def run_campaign(campaign: Campaign, workers: int) -> Tuple[Counter[str], float, List[str]]:
+    """(faults by kind, seconds of all its shares, what failed)."""
+    tally: Counter[str] = Counter()
+    seconds = 0.0
     failures: List[str] = []
+    work = [] if campaign.missing() else shares_of(campaign)
     with ThreadPoolExecutor(workers) as pool:
         for share, answer in zip(work, pool.map(lambda item: start_share(*item), work)):
-            tallies[share[0]].update(answer["tally"])
-            seconds[share[0]] += answer["seconds"]
+            tally.update(answer["tally"])
+            seconds += answer["seconds"]
+            told = f"{share[0]} {share[1] + 1}/{share[2]}"
             if answer["error"]:
-                failures.append(f"{share[0]} {share[1]}/{share[2]}: {answer['error']}")
-                print(f"FAILED {failures[-1]}", flush=True)
+                failures.append(answer["error"])
+                print(f"FAILED {told}: {answer['error']}", flush=True)
             else:
-                print(
-                    f"{share[0]} {share[1] + 1}/{share[2]}: {sum(answer['tally'].values())} faults",
-                    flush=True,
-                )
-    took = time.monotonic() - began
-    too_few = report(chosen, tallies, lacking, seconds)
-    injected = sum(sum(tally.values()) for tally in tallies.values())
-    print(
-        f"{injected} faults of {len(set().union(*tallies.values()))} kinds in {took:.0f} s, {len(failures)} failures"
-    )
-    if not failures and not too_few:
-        write_figures(chosen, tallies, lacking, seconds)
-    return 1 if failures or too_few else 0
+                print(f"{told}: {sum(answer['tally'].values())} faults", flush=True)
+    return tally, seconds, failures
 
 
-def report(
-    chosen: Sequence[Campaign],
-    tallies: Dict[str, Counter[str]],
-    lacking: Dict[str, str],
-    seconds: Counter[str],
-) -> List[str]:
+def report(campaign: Campaign, tally: Counter[str], lacking: str, seconds: float) -> List[str]:
     """Print how many of each kind; returns those of which there were too few."""
+    if lacking:
+        print(f"{campaign.name}: not done on this machine, {lacking}")
+        print(
+            f"    {sum(campaign.kinds.values())} faults of {len(campaign.kinds)} kinds are missing for it",
+            flush=True,
+        )
+        return []
+    print(f"{campaign.name}: {sum(tally.values())} faults ({seconds:.0f} s)")
     too_few = []
-    for campaign in chosen:
-        tally = tallies[campaign.name]
-        if lacking[campaign.name]:
-            print(f"{campaign.name}: not done on this machine, {lacking[campaign.name]}")
-            print(
-                f"    {sum(campaign.kinds.values())} faults of {len(campaign.kinds)} kinds are missing for it"
-            )
-            continue
-        print(f"{campaign.name}: {sum(tally.values())} faults ({seconds[campaign.name]:.0f} s)")
-        for kind, meant in campaign.kinds.items():
-            short = tally[kind] < meant
-            print(f"    {kind}: {tally[kind]}{f' (too few: {meant} were meant)' if short else ''}")
-            if short:
-                too_few.append(f"{campaign.name}: {kind}")
+    for kind, meant in campaign.kinds.items():
+        note = f" (too few: {meant} were meant)" if tally[kind] < meant else ""
+        print(f"    {kind}: {tally[kind]}{note}", flush=True)
+        too_few += [kind] if note else []
     return too_few
 
 
-def write_figures(
-    chosen: Sequence[Campaign],
-    tallies: Dict[str, Counter[str]],
-    lacking: Dict[str, str],
-    seconds: Counter[str],
-) -> None:
-    """For `docs/promises.md`: of these campaigns, beside what is known of others."""
-    known: Dict[str, Any] = {}
-    with contextlib.suppress(FileNotFoundError), open(FIGURES, encoding="utf-8") as file:
-        known = json.load(file)["campaigns"]
-    for campaign in chosen:
+def write_figures(campaign: Campaign, tally: Counter[str], lacking: str, seconds: float) -> None:
+    """For `docs/promises.md`: of this campaign, beside what is known of others."""
+    with open(FIGURES + ".lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        known: Dict[str, Any] = {}
+        with contextlib.suppress(FileNotFoundError), open(FIGURES, encoding="utf-8") as file:
+            known = json.load(file)["campaigns"]
         known[campaign.name] = {
             "promises": list(campaign.promises),
-            "faults": {kind: tallies[campaign.name][kind] for kind in campaign.kinds},
-            "missing": lacking[campaign.name],
+            "faults": {kind: tally[kind] for kind in campaign.kinds},
+            "missing": lacking,
             "date": time.strftime("%Y-%m-%d", time.gmtime()),
-            "seconds": round(seconds[campaign.name]),
+            "seconds": round(seconds),
         }
-    names = [campaign.name for campaign in campaigns() if campaign.name in known]
-    document = {"schema": "mlorch.faults/1", "campaigns": {name: known[name] for name in names}}
-    with open(FIGURES, "w", encoding="utf-8") as file:
-        json.dump(document, file, indent=1)
-        file.write("\n")
+        names = [item.name for item in campaigns() if item.name in known]
+        document = {"schema": "mlorch.faults/1", "campaigns": {name: known[name] for name in names}}
+        with open(FIGURES, "w", encoding="utf-8") as file:
+            json.dump(document, file, indent=1)
+            file.write("\n")
+    os.unlink(FIGURES + ".lock")
 
 
 def main(argv: Optional[Sequence[str]] = None) -> int:

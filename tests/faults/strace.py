@@ -139,8 +139,8 @@ CAMPAIGNS = [
     Campaign(
         "system calls",
         strike_calls,
-        {"error of a call": 110, "kill at a call": 30},
-        260,
+        {"error of a call": 60, "kill at a call": 15},
+        160,
         4,
         may_trace,
         (1, 2, 3, 9),

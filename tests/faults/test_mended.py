@@ -12,6 +12,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(__file__)), "sto
 
 from store_helpers import Project, record
 
+from mlorch import cli
 from mlorch import store as stores
 from mlorch.engine.failure import full_disk_hint
 from mlorch.errors import MachineFault
@@ -66,3 +67,11 @@ def test_after_a_torn_line_the_next_one_is_whole(tmp_path: Path) -> None:
         file.write(b'{"n": 2, "tor')
     lines.append(path, {"schema": "s/1"}, {"n": 3})
     assert [line["n"] for line in lines.read(path, "s/1")] == [1, 3]
+
+
+def test_an_interrupt_before_any_command_is_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(_arguments: object) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "dispatch", interrupted)
+    assert cli.main(["run"]) == 130
