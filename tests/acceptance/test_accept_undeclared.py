@@ -83,6 +83,8 @@ def test_ignore_looks_away(fits: Project) -> None:
     fits.pipeline(PIPELINE + "    undeclared: ignore\n")
     ran = fits.run()
     assert ran["fit"].undeclared == () and not ran.warnings
+    fits.pipeline(PIPELINE)
+    assert fits.run().outcomes == {"fit": "cached"}, "it is no part of the key"
 
 
 def test_the_settings_say_it_for_all_and_a_step_for_itself(fits: Project) -> None:

@@ -80,6 +80,8 @@ class Reads:
 
     def install(self) -> None:
         """From now on, for the rest of this process's life. It must not raise: what a hook raises, `open` does."""
+        if not hasattr(sys, "addaudithook"):  # PyPy has none
+            return
         fine, known, look = self._fine, self._known, self._look
 
         def hook(event: str, args: Tuple[Any, ...]) -> None:
