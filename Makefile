@@ -5,13 +5,15 @@ PYTEST_ARGS ?=
 BENCH_ARGS ?=
 # one worker per core; a worker takes over tests that another has not begun
 WORKERS ?= -n auto --dist worksteal
+# for `make fuzz`, shared by all targets
+FUZZ_SECONDS ?= 3600
 # of ten edits each, for `make soak`
 SCENARIOS ?= 2000
 # campaigns for `make faults`, by the beginning of their names; all where none is named
 FAULTS ?=
 BIN := .venv/bin
 
-.PHONY: help demo demo-flights test test-all soak faults mutants promises check format clean
+.PHONY: help demo demo-flights test test-all soak faults mutants fuzz promises check format clean
 .PHONY: bench bench-quick bench-scheduling
 .PHONY: setup-examples setup-test setup-lint
 
@@ -43,6 +45,10 @@ mutants: setup-test            ## See that the tests notice two dozen deliberate
 
 promises: setup-test           ## Write docs/promises.md of the figures of `make faults` and `make mutants`
 	@$(BIN)/python tests/promises/write.py
+
+fuzz: setup-test              ## An hour (FUZZ_SECONDS) of hostile bytes for all that reads files
+	@sh tools/setup.sh .venv fuzz || echo "atheris can't be installed here: mutations go without coverage" >&2
+	@$(BIN)/python tests/hostile/fuzz.py $(FUZZ_SECONDS)
 
 check: setup-test setup-lint   ## What a change has to pass: lint, format, types, tests, coverage
 	$(BIN)/ruff check .

@@ -183,7 +183,7 @@ def _parse(text: str) -> Dict[str, Any]:
         return dict(tomllib.loads(text))
     except RecursionError as error:
         raise _invalid("is nested too deeply", hint="settings are flat; see `docs/cli.md`") from error
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:  # of TOML, or of a number with thousands of digits
         found = re.search(r"^(.*) \(at (?:line (\d+), column (\d+)|end of document)\)$", str(error), re.S)
         message = found.group(1) if found else str(error)
         if found and found.group(2):

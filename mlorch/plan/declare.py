@@ -167,11 +167,14 @@ class Declarations:
 def bound_outputs(step: Step, known: Mapping[str, str], staged: Set[str]) -> Tuple[BoundOutput, ...]:
     """Outputs with their staging paths; one that lies in another of the same step is written in its outer one's way."""
     made: Dict[str, BoundOutput] = {}
+    folders: Dict[str, BoundOutput] = {}
     for name in sorted(known, key=lambda item: (known[item].count("/"), known[item])):
         declared = known[name]
         path = declared.rstrip("/")
         spec = step.outputs[name]
-        outer = next((item for item in made.values() if item.folder and paths.inside(path, item.path)), None)
+        parts = path.split("/")
+        above = ("/".join(parts[:depth]) for depth in range(1, len(parts) + 1)) if folders else ()
+        outer = next((folders[folder] for folder in above if folder in folders), None)
         if outer is not None:
             is_staged, staging = outer.staged, outer.staging + path[len(outer.path) :]
         else:
@@ -180,6 +183,8 @@ def bound_outputs(step: Step, known: Mapping[str, str], staged: Set[str]) -> Tup
         made[name] = BoundOutput(
             name, path, declared.endswith("/"), is_staged, staging, spec.store, tuple(spec.exclude)
         )
+        if made[name].folder:
+            folders.setdefault(path, made[name])
     return tuple(made[name] for name in step.outputs)
 
 

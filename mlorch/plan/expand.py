@@ -12,6 +12,8 @@ from mlorch.plan.names import Names
 from mlorch.plan.world import Expansion, NotYetKnown, World
 
 LONGEST_AXIS = 1_000_000
+MOST_INSTANCES = 100_000
+"""Of one step: more would not fit into the memory that `validate` and `plan` may take."""
 
 
 class Contents(Protocol):
@@ -52,8 +54,11 @@ def expand(world: World, step: Step, contents: Contents) -> Expansion:
     size = 1
     for values in axes.values():
         size *= len(values)
-    if size > LONGEST_AXIS:
-        raise ExpressionError(f"the matrix has {size:,} combinations, at most 1,000,000 are allowed")
+    if size > MOST_INSTANCES:
+        raise ExpressionError(
+            f"the matrix has {size:,} combinations, at most {MOST_INSTANCES:,} are allowed",
+            hint="let one instance work through many values",
+        )
     items = combinations(axes, include, exclude)
     return Expansion(step.id, counted_axes(items, list(axes)), instances(step, items))
 

@@ -12,6 +12,9 @@ from mlorch.model import Pipeline, Place, Problem, Step, Template
 from mlorch.plan import paths
 from mlorch.plan.references import References
 
+LONGEST_CYCLE = 20
+"""Steps of a cycle that a message names, and frames that it shows."""
+
 
 @dataclass(frozen=True)
 class Edge:
@@ -180,6 +183,9 @@ def _order(edges: Mapping[str, Mapping[str, Edge]]) -> Tuple[str, ...]:
 def _cycle(edges: Mapping[str, Mapping[str, Edge]], cycle: List[str]) -> Problem:
     """graphlib gives each step before the one that needs it, the first again at the end."""
     frames = []
+    shown = cycle
+    if len(cycle) > LONGEST_CYCLE:
+        shown = [*cycle[: LONGEST_CYCLE - 2], f"(… {len(cycle) - LONGEST_CYCLE} more)", *cycle[-2:]]
     for upstream, step in zip(cycle, cycle[1:]):
         edge = edges[step][upstream]
         frames.append((edge.place, edge.length, f"`{step}` needs `{upstream}` here"))
@@ -187,11 +193,11 @@ def _cycle(edges: Mapping[str, Mapping[str, Edge]], cycle: List[str]) -> Problem
     first = frames[0]
     return Problem(
         code="E201",
-        message="the steps form a cycle: {}".format(" -> ".join(cycle)),
+        message="the steps form a cycle: {}".format(" -> ".join(shown)),
         place=first[0],
         length=first[1],
         hint=first[2],
-        notes=tuple(frames[1:]),
+        notes=tuple(frames[1:LONGEST_CYCLE]),
     )
 
 

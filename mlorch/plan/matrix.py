@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from typing import Any, Dict, List, Mapping, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, Sequence, Set, Tuple
 
 from mlorch.digest import canonical, digest_value
 from mlorch.model import ArtifactPath, Instance, Step, Value
@@ -40,8 +40,10 @@ def combinations(
     """
     names = list(axes)
     product = [dict(zip(names, values)) for values in itertools.product(*axes.values())] if axes else []
-    barred = [{name: typed(value) for name, value in item.items()} for item in exclude]
-    kept = [item for item in product if not any(_matches(item, bar) for bar in barred)] if barred else product
+    barred: Dict[Tuple[str, ...], Set[Tuple[Any, ...]]] = {}
+    for item in exclude:
+        barred.setdefault(tuple(item), set()).add(tuple(map(typed, item.values())))
+    kept = [item for item in product if not _matches(item, barred)] if barred else product
     original = [dict(item) for item in kept]
     for extra in include:
         fits = [
@@ -114,5 +116,9 @@ def _read_back(text: str) -> Value:
     return float(text) if _FLOAT.match(text) else text
 
 
-def _matches(item: Mapping[str, Value], bar: Mapping[str, Any]) -> bool:
-    return all(name in item and typed(item[name]) == value for name, value in bar.items())
+def _matches(item: Mapping[str, Value], barred: Mapping[Tuple[str, ...], Set[Tuple[Any, ...]]]) -> bool:
+    """Whether one of the excludes (values by their names) has all its values in a combination."""
+    return any(
+        all(name in item for name in names) and tuple(typed(item[name]) for name in names) in values
+        for names, values in barred.items()
+    )

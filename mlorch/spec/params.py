@@ -150,6 +150,10 @@ def override(params: Params, text: str) -> None:
 def _value(text: str, given: str) -> Tuple[Value, Place]:
     problems = Problems()
     try:
+        given.encode("utf-8")
+    except UnicodeEncodeError:
+        raise UsageError(f"the value of `-p {text}` is not UTF-8 text", "write it as UTF-8") from None
+    try:
         node = read(Source("-p", given), problems)
     except (UnreadableError, MlorchError):
         node = None

@@ -27,6 +27,9 @@ _COLLECTIONS = {
     "list": (None, "!", "tag:yaml.org,2002:seq"),
 }
 
+LONGEST_TAG = 60
+"""Characters of an unknown tag that a message shows."""
+
 
 def read(source: Source, problems: Problems) -> Optional[Node]:
     """The document of a source; None for an empty one. Raises UnreadableError after noting the problem."""
@@ -154,6 +157,7 @@ class _Reader:
 
     def _unknown_tag(self, event: Any) -> None:
         tag = event.tag.replace("tag:yaml.org,2002:", "!!")
+        tag = tag if len(tag) <= LONGEST_TAG else tag[:LONGEST_TAG] + "…"
         message = f"the tag `{tag}` is not known here"
         self.problems.error(
             "E112", message, self._spot(event), "take it out: only plain YAML values are read"

@@ -15,6 +15,7 @@ import signal
 import subprocess
 import sys
 import time
+import traceback
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence
 
 MEMORY = 512 << 20
@@ -122,6 +123,8 @@ def _serve_one(request: Dict[str, Any]) -> Dict[str, Any]:
         code = 99
         try:
             code = _child(request, writers, notes_writer)
+        except BaseException:
+            os.write(2, traceback.format_exc()[-4000:].encode("utf-8", "backslashreplace"))
         finally:
             os._exit(code)
     os.close(notes_writer)

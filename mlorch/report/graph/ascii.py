@@ -6,6 +6,7 @@ so each edge can be followed with a finger. A lane that another one crosses is h
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Dict, FrozenSet, List, Optional, Tuple
 
 from mlorch.report.graph.view import GraphView, Node
@@ -13,6 +14,7 @@ from mlorch.report.style import PLAIN, Style, cells_of, pad, seconds_text
 
 EAGER = 8
 """Up to so many lanes edges part right below their source; beyond, only when their target comes."""
+MOST_EDGES = 5_000
 NAME_CELLS = 12
 STATE_CELLS = 8
 SECONDS_CELLS = 5
@@ -37,8 +39,9 @@ Row = Tuple[Dict[int, int], int]
 
 
 def draw(view: GraphView, style: Style = PLAIN) -> str:
-    """The whole graph, however many nodes it has."""
-    lanes = Lanes(view)
+    """The whole graph, however many nodes it has; without lanes where nobody could follow them any more."""
+    crowded = len(view.edges) > MOST_EDGES
+    lanes = Lanes(replace(view, edges=()) if crowded else view)
     blocks: List[Tuple[Node, int, str, List[str]]] = []
     before: List[str] = []
     for node in view.nodes:
@@ -57,6 +60,8 @@ def draw(view: GraphView, style: Style = PLAIN) -> str:
     for node, at, lane, below in blocks:
         lines.append(_node_line(node, (at, lane, below), (width, words), style))
         lines += below
+    if crowded:
+        lines.append(f"({len(view.edges):,} edges are too many to draw: select steps, or use --format dot)")
     return "\n".join(lines) + "\n" if lines else ""
 
 
