@@ -38,10 +38,10 @@ soak: setup-test               ## 20,000 random edits of random pipelines: each 
 	@MLORCH_TEST_ALL=1 MLORCH_SCENARIOS=$(SCENARIOS) MLORCH_EDITS=10 $(BIN)/python -m pytest -q $(WORKERS) tests/properties $(PYTEST_ARGS)
 
 faults: setup-test             ## Inject thousands of faults and check after each that nothing was lost (half an hour)
-	@$(BIN)/python tests/faults/run.py $(FAULTS)
+	@$(BIN)/python tests/faults/suite.py $(FAULTS)
 
 mutants: setup-test            ## See that the tests notice two dozen deliberate defects (some minutes)
-	@$(BIN)/python tests/mutants/run.py
+	@$(BIN)/python tests/mutants/runner.py
 
 promises: setup-test           ## Write docs/promises.md of the figures of `make faults` and `make mutants`
 	@$(BIN)/python tests/promises/write.py

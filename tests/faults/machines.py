@@ -257,7 +257,7 @@ def jump_apart(bench: Bench) -> None:
         "NO_FAKE_STAT": "1",
         "TMPDIR": bench.folder,
     }
-    suite = os.path.join(os.path.dirname(os.path.abspath(__file__)), "run.py")
+    suite = os.path.join(os.path.dirname(os.path.abspath(__file__)), "suite.py")
     share = f"{bench.campaign}:{bench.share}:{bench.shares}:{bench.rounds}"
     done = subprocess.run(
         [sys.executable, suite, "--share", share], env=env, capture_output=True, timeout=1200

@@ -14,7 +14,7 @@ if sys.platform != "linux":
 sys.path.insert(0, os.path.dirname(__file__))
 
 from bench import Campaign
-from run import campaigns, start_shares
+from suite import campaigns, start_shares
 
 SHARES = 20
 """The first of so many shares is what a sample draws from."""

@@ -11,7 +11,7 @@ import pytest
 sys.path.insert(0, os.path.dirname(__file__))
 
 from mutants import MUTANTS, Mutant
-from run import ROOT, mutated, try_one
+from runner import ROOT, mutated, try_one
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name.replace(" ", "-"))

@@ -1,8 +1,8 @@
 """The fault suite: injects faults by kind, checks the oracle after each, counts, and fails when too few were injected.
 
-    python tests/faults/run.py                   all of it (`make faults`)
-    python tests/faults/run.py points loops      some campaigns
-    python tests/faults/run.py --share 'fault points:0:40:0'     one share, in this process
+    python tests/faults/suite.py                   all of it (`make faults`)
+    python tests/faults/suite.py points loops      some campaigns
+    python tests/faults/suite.py --share 'fault points:0:40:0'     one share, in this process
 
 Each share of a campaign runs in a process of its own, so that a failure ends that share only.
 """

@@ -1,6 +1,6 @@
 """Applies each deliberate defect to a copy of the tree and sees that the named tests fail (`make mutants`).
 
-    python tests/mutants/run.py [NAME…]
+    python tests/mutants/runner.py [NAME…]
 
 A defect that the tests do not see survives: a test is missing. One whose text is no longer there exactly once is an
 error that names it. What was found goes into `figures.json`, of which `docs/promises.md` is made.
