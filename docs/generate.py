@@ -105,6 +105,7 @@ TABLES = (
     ("Of `cache`", "cache"),
     ("Of `resources`, beside free tokens", "resources"),
     ("Of a hook", "hook"),
+    ("Of a channel of `notify`", "channel"),
     ("Of an entry of `include`", "include"),
     ("Of an included file", "included"),
 )

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from mlorch import spec, timing
+from mlorch.alerting import with_alerts
 from mlorch.causes import Causes, touched
 from mlorch.errors import ExitCode, MlorchError, SpecError, UsageError, did_you_mean
 from mlorch.execute import execute
@@ -275,8 +276,14 @@ def run(request: Request, listeners: Sequence[Listener] = ()) -> RunSummary:
     timing.reset()
     loaded = read_pipeline(request)
     pipeline, settings = loaded.pipeline, loaded.settings
+    options = Options.of(request, settings)
     with _sources(pipeline):
-        summary = execute(pipeline, settings, request.choice, Options.of(request, settings), listeners)
+        summary = with_alerts(
+            pipeline,
+            settings,
+            listeners,
+            lambda heard: execute(pipeline, settings, request.choice, options, heard),
+        )
     loaded.remember()
     return summary
 

@@ -206,7 +206,7 @@ def make_hub(
         pool=Pool(detect_capacity(pipeline.capacity, options.jobs, os.environ), options.jobs),
         settler=settler,
         retirer=retirer,
-        hooks=HookRunner(decider.binder, maker, pipeline, emit),
+        hooks=HookRunner(decider.binder, maker, pipeline, emit, lambda: last_failed(store, pipeline.file)),
         emit=emit,
         priority=tails(session.graph.order, session.graph.downstream(), estimated.__getitem__),
     )
@@ -318,6 +318,12 @@ def _notes(hub: Hub) -> List[str]:
     for outcome in hub.outcomes.values():
         notes += [f"{outcome.instance}: {text}" for text in outcome.warnings]
     return notes
+
+
+def last_failed(store: Store, pipeline: str) -> bool:
+    """Whether the last run of a pipeline that came to an end of its own failed."""
+    ended = (info.status for info in store.runs() if info.pipeline == pipeline)
+    return next((status == "failed" for status in ended if status in ("succeeded", "failed")), False)
 
 
 def _previous_metrics(store: Store, pipeline: Pipeline) -> Optional[Mapping[str, Value]]:

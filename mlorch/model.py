@@ -198,9 +198,42 @@ class Hooks:
     on_success: Tuple[Hook, ...] = ()
     on_failure: Tuple[Hook, ...] = ()
     finally_: Tuple[Hook, ...] = ()
+    on_recovery: Tuple[Hook, ...] = ()
+    """Of the pipeline only: the first success after a failure."""
+
+    @property
+    def all(self) -> Tuple[Hook, ...]:
+        return (*self.on_success, *self.on_failure, *self.on_recovery, *self.finally_)
 
     def __bool__(self) -> bool:
-        return bool(self.on_success or self.on_failure or self.finally_)
+        return bool(self.all)
+
+
+@dataclass(frozen=True)
+class Channel:
+    """A way to tell people of what happened. Addresses that are secrets are known by the names of variables."""
+
+    kind: str
+    """`webhook`, `email`, `command` or `apprise`."""
+    target: Tuple[str, ...]
+    """The variable's name, addresses, or the words of a command."""
+    place: Place
+    format: str = "json"
+    smtp: str = "MLORCH_SMTP"
+    """The variable that holds the mail server."""
+    on: Tuple[str, ...] = ("failure", "recovery")
+    """`failure recovery success slow timeout`."""
+    failures: int = 1
+    """From so many failed runs in a row on."""
+    lasting: float = 0.0
+    """From so many seconds after the first of them on."""
+    step: str = ""
+    """Of a step's hook: the step that it tells of; empty for the run."""
+
+    @property
+    def name(self) -> str:
+        """What a person calls it: `webhook SLACK_URL`."""
+        return f"{self.kind} {' '.join(self.target)}"
 
 
 @dataclass(frozen=True)
@@ -283,6 +316,8 @@ class Pipeline:
     """Merged into the steps already; the pipeline's own hooks have it from here. So with the next two."""
     pass_env: Tuple[str, ...] = ()
     secrets: Tuple[str, ...] = ()
+    notify: Tuple[Channel, ...] = ()
+    """The pipeline's own, and those of hooks."""
     sources: Tuple[SourceFile, ...] = ()
     warnings: Tuple[Problem, ...] = ()
 

@@ -210,6 +210,9 @@ class Store(Protocol):
     # runs
     def begin_run(self, run: str) -> RunLog: ...
 
+    def keep_with_run(self, run: str, name: str, text: str) -> None:
+        """Write a file of the folder of a run that has ended."""
+
     def runs(self, limit: Optional[int] = None) -> List[RunInfo]:
         """Newest first."""
 

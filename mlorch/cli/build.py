@@ -39,6 +39,7 @@ VERBS: Dict[str, Verb] = {
     "report": Verb("report", "report"),
     "artifacts": Verb("history", "artifacts"),
     "get": Verb("history", "get"),
+    "notify": Verb("notify", "notify"),
     "reproduce": Verb("reproduce", "reproduce"),
     "verify": Verb("care", "verify"),
     "gc": Verb("care", "gc"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import Any, Dict, List, Mapping, Set, Tuple
+from typing import Any, Callable, Dict, List, Mapping, Set, Tuple
 
 from mlorch import expressions, shell
 from mlorch.engine.attempts import AttemptMaker
@@ -23,11 +23,20 @@ from mlorch.ports import Launcher
 class HookRunner:
     """Sends hooks to the launcher beside the steps; the run waits for them at its end."""
 
-    def __init__(self, binder: Binder, maker: AttemptMaker, pipeline: Pipeline, emit: Emit) -> None:
+    def __init__(
+        self,
+        binder: Binder,
+        maker: AttemptMaker,
+        pipeline: Pipeline,
+        emit: Emit,
+        recovers: Callable[[], bool],
+    ) -> None:
+        """`recovers` says whether the run before this one failed."""
         self._binder = binder
         self._maker = maker
         self._hooks = pipeline.hooks
         self._emit = emit
+        self._recovers = recovers
         self._name = pipeline.name
         self._env = pipeline.env
         self._run = Step(
@@ -62,6 +71,8 @@ class HookRunner:
         chosen: Tuple[Hook, ...] = ()
         if not cancelled:
             chosen = self._hooks.on_failure if failed else self._hooks.on_success
+            if self._hooks.on_recovery and not failed and self._recovers():
+                chosen = (*chosen, *self._hooks.on_recovery)
         instance = Instance("run", self._run)
         names = self._binder.names(instance)
         names.tolerant = True

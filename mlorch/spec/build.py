@@ -7,7 +7,8 @@ from typing import Dict, List, Mapping, Optional, Sequence, Tuple, Union
 
 from mlorch import expressions
 from mlorch.errors import ExpressionError
-from mlorch.model import Check, Expression, FunctionRef, Hook, Hooks, Pipeline, Place, Step, Template
+from mlorch.model import Channel, Check, Expression, FunctionRef, Hook, Hooks, Pipeline, Place, Step, Template
+from mlorch.spec.channels import build_channel
 from mlorch.spec.inputs import Files, named, path_of
 from mlorch.spec.matrix import build_matrix
 from mlorch.spec.nodes import Map, Node, Scalar, Seq
@@ -29,6 +30,8 @@ class Builder:
         self.problems = problems
         self.templates = Templates(problems)
         self.files = Files(self.templates, problems)
+        self.channels: List[Channel] = []
+        """Those of hooks."""
 
     def pipeline(self, file: str, root: str, params: Params) -> Pipeline:
         """The pipeline of the file called `file`, with all of its steps."""
@@ -53,7 +56,14 @@ class Builder:
             env=self._shared_env(top),
             pass_env=self._texts(top, "pass_env"),
             secrets=self._texts(top, "secrets"),
+            notify=(*self._notify(top), *self.channels),
         )
+
+    def _notify(self, top: Map) -> List[Channel]:
+        node = top.get("notify")
+        items = node.items if isinstance(node, Seq) else ()
+        found = [build_channel(item, self.problems) for item in items]
+        return [channel for channel in found if channel is not None]
 
     def _shared_env(self, top: Map) -> Dict[str, Template]:
         """The pipeline's `env` for its hooks. Its expressions are checked in each step, where they may say more."""
@@ -109,20 +119,36 @@ class Builder:
 
     def hooks(self, node: Map, owner: str = "") -> Hooks:
         """The hooks of a step, or of the pipeline where there is no owner."""
-        on_success, on_failure, finally_ = (
-            self._hooks(node.get(name), owner) for name in ("on_success", "on_failure", "finally")
+        on_success, on_failure, finally_, on_recovery = (
+            self._hooks(name, node.get(name), owner)
+            for name in ("on_success", "on_failure", "finally", "on_recovery")
         )
-        return Hooks(on_success, on_failure, finally_)
+        return Hooks(on_success, on_failure, finally_, on_recovery)
 
-    def _hooks(self, node: Optional[Node], owner: str) -> Tuple[Hook, ...]:
+    def _hooks(self, name: str, node: Optional[Node], owner: str) -> Tuple[Hook, ...]:
         hooks: List[Hook] = []
         for item in node.items if isinstance(node, Seq) else ():
-            run = self._command(item.get("run"), owner, "hook") if isinstance(item, Map) else None
-            if run is not None and isinstance(item, Map):
+            if not isinstance(item, Map) or not self._one_of_both(item):
+                continue
+            channel = build_channel(item.get("notify"), self.problems, name, owner)
+            self.channels += [channel] if channel is not None else []
+            run = self._command(item.get("run"), owner, "hook")
+            if run is not None:
                 if isinstance(run, tuple) and "shell" in item.entries:
                     self._no_shell(item)
                 hooks.append(Hook(run, item.place, self._text(item, "shell") or "bash"))
         return tuple(hooks)
+
+    def _one_of_both(self, node: Map) -> bool:
+        run, notify = node.key("run"), node.key("notify")
+        if (run is None) == (notify is None):
+            if run is None and self.problems.told_within(node.place, node.source.place(node.end)):
+                return False
+            message = "a hook has both `run` and `notify`" if run else "a hook has neither `run` nor `notify`"
+            hint = "make two hooks of them" if run else "add `run: COMMAND`"
+            self.problems.error("E210", message, node.spot if notify is None else notify.spot, hint)
+            return False
+        return True
 
     def _no_shell(self, node: Map) -> None:
         key = node.key("shell")

@@ -43,6 +43,14 @@ class Problems:
             problem = Problem(code, message, spot.place, spot.length, hint, "error", tuple(notes))
             self._found.setdefault((code, message, spot.place), problem)
 
+    def told_within(self, first: Place, last: Place) -> bool:
+        """Whether a problem between these places is noted already."""
+        ends = (first.line, first.column), (last.line, last.column)
+        places = (problem.place for problem in self._found.values())
+        return any(
+            item.file == first.file and ends[0] <= (item.line, item.column) <= ends[1] for item in places
+        )
+
     @property
     def full(self) -> bool:
         """Whether nothing more would be kept, so that whoever looks for problems may stop."""

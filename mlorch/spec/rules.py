@@ -170,12 +170,10 @@ class Rules:
         for step in self.pipeline.steps.values():
             if isinstance(step.run, Template):
                 self._shell(step.run, step.shell, step.id, by_place)
-            hooks = step.hooks
-            for hook in (*hooks.on_success, *hooks.on_failure, *hooks.finally_):
+            for hook in step.hooks.all:
                 if isinstance(hook.run, Template):
                     self._shell(hook.run, hook.shell, step.id, by_place)
-        top = self.pipeline.hooks
-        for hook in (*top.on_success, *top.on_failure, *top.finally_):
+        for hook in self.pipeline.hooks.all:
             if isinstance(hook.run, Template):
                 self._shell(hook.run, hook.shell, "", by_place)
 

@@ -21,7 +21,6 @@ RESERVED: FrozenSet[str] = frozenset(
         "approval",
         "environment",
         "model",
-        "on_recovery",
         "partitions",
         "profiles",
         "runs_on",
@@ -30,7 +29,6 @@ RESERVED: FrozenSet[str] = frozenset(
         "triggers",
     )
 )
-RESERVED_IN_HOOKS = frozenset(("notify",))
 ELSEWHERE = {
     "depends_on": "needs",
     "deps": "inputs",
@@ -128,9 +126,7 @@ def _unknown_keys(node: Node, violation: Violation, problems: Problems, broken: 
         if problems.full:
             continue
         spot = key_spot(node, path)
-        if (name in RESERVED and _is_step_or_top(violation.path)) or (
-            name in RESERVED_IN_HOOKS and _is_hook(violation.path)
-        ):
+        if name in RESERVED and _is_step_or_top(violation.path):
             hint = "take it out; a key of your own may begin with `x-`"
             problems.error("E103", f"the key `{name}` is taken for a later version", spot, hint)
             continue
@@ -152,10 +148,6 @@ def _is_step_or_top(path: Path) -> bool:
     return not path or (len(path) == 2 and path[0] == "steps")
 
 
-def _is_hook(path: Path) -> bool:
-    return bool(path) and isinstance(path[-1], int) and path[-2] in ("on_success", "on_failure", "finally")
-
-
 def _missing(
     node: Node, violation: Violation, definition: str, problems: Problems, broken: Set[Path]
 ) -> None:
@@ -168,8 +160,6 @@ def _missing(
             continue
         if any(meant(other, list(violation.rule["properties"])) == name for other in unknown):
             continue  # its misspelt form is told already
-        if _is_hook(path) and RESERVED_IN_HOOKS.intersection(unknown):
-            continue
         broken.add((*path, name))
         example = _example(describe((*path, name), definition))
         hint = f"add `{name}: {example}`" if example else f"add `{name}:`"

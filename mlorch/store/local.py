@@ -296,6 +296,11 @@ class LocalStore:
         return self.run_files.begin(run)
 
     @translated
+    def keep_with_run(self, run: str, name: str, text: str) -> None:
+        self._writable()
+        self.run_files.keep(run, name, text)
+
+    @translated
     def runs(self, limit: Optional[int] = None) -> List[RunInfo]:
         return self.run_files.list(limit)
 

@@ -42,6 +42,11 @@ class RunFiles:
             raise StoreError(f"the run `{run}` is there already", "use another id") from error
         return RunFolder(folder, run)
 
+    def keep(self, run: str, name: str, text: str) -> None:
+        """Write a file beside the events of a run that has ended."""
+        if is_id(run):
+            _write(os.path.join(self.path, run), name, text, False)
+
     def ids(self) -> List[str]:
         """Of all runs; a folder with a name that no run has (it would be shown) is none."""
         try:
@@ -165,18 +170,7 @@ class RunFolder:
 
     def write(self, name: str, text: str, executable: bool = False) -> str:
         """Write a file of the run's folder, replacing one of that name; returns its absolute path."""
-        path = os.path.normpath(os.path.join(self.path, name))
-        if not path.startswith(self.path + "/"):
-            raise EnvironmentFault(f"`{name}` is no name in the run's folder")
-        if "/" in name:
-            files.make_folders(os.path.dirname(path))
-        data, mode = text.encode("utf-8", "surrogateescape"), 0o755 if executable else 0o644
-        try:
-            files.write_new(path, data, mode)
-        except FileExistsError:
-            files.remove(path)
-            files.write_new(path, data, mode)
-        return path
+        return _write(self.path, name, text, executable)
 
     def close(self) -> None:
         """Make the events durable and free the lock."""
@@ -249,3 +243,18 @@ def modified(path: str) -> float:
         return os.lstat(path)[stat.ST_MTIME]
     except FileNotFoundError:
         return 0.0
+
+
+def _write(folder: str, name: str, text: str, executable: bool) -> str:
+    path = os.path.normpath(os.path.join(folder, name))
+    if not path.startswith(folder + "/"):
+        raise EnvironmentFault(f"`{name}` is no name in the run's folder")
+    if "/" in name:
+        files.make_folders(os.path.dirname(path))
+    data, mode = text.encode("utf-8", "surrogateescape"), 0o755 if executable else 0o644
+    try:
+        files.write_new(path, data, mode)
+    except FileExistsError:
+        files.remove(path)
+        files.write_new(path, data, mode)
+    return path
