@@ -11,3 +11,4 @@ cd "$folder"
 cd project
 "$mlorch" run
 "$mlorch" plan --check
+"$mlorch" report -o report.html

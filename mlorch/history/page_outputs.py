@@ -6,11 +6,9 @@ in its folder outputs, in the store; where nothing fits there, among the files o
 
 from __future__ import annotations
 
-import glob
 import json
 import math
 import os
-import stat
 from dataclasses import dataclass
 from typing import Dict, Iterator, List, Optional, Sequence, Tuple
 
@@ -19,6 +17,8 @@ from mlorch.errors import MlorchError
 from mlorch.history.compare import flatten
 from mlorch.history.detail import OutputView, StepView
 from mlorch.model import Entry
+from mlorch.plan.code.globs import Globs
+from mlorch.plan.code.listing import Listings
 from mlorch.ports import Store
 from mlorch.report.page import limits, previews
 from mlorch.report.page.model import OutputPart, Preview, Series
@@ -58,6 +58,7 @@ class OutputReader:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._root = os.path.realpath(store.root)
+        self._globs = Globs(self._root, Listings())
         self._bytes = limits.ALL_PREVIEW_BYTES
         self._count = limits.PREVIEWS
         self._dropped = 0
@@ -113,18 +114,21 @@ class OutputReader:
                     yield File(path, member.digest, member.bytes, output.stored)
 
     def _workspace(self, entry: str) -> List[File]:
-        """Files of the project that a pattern names: none outside of it, none of mlorch's own."""
+        """Files of the project that a pattern names: none outside of it, none of mlorch's own. A folder stands for
+        what is in it that can be shown."""
         if misplaced(entry, ()) is not None:
             return []
         found = []
-        for name in sorted(glob.iglob(os.path.join(glob.escape(self._root), entry), recursive=True)):
-            path = os.path.relpath(name, self._root)
-            real = os.path.realpath(name)
+        for path in self._globs(entry):
+            real = os.path.realpath(os.path.join(self._root, path))
             inside = (
-                real.startswith(self._root + os.sep)
-                and misplaced(os.path.relpath(real, self._root), ()) is None
+                real.startswith(self._root + os.sep) and misplaced(real[len(self._root) + 1 :], ()) is None
             )
-            if inside and stat.S_ISREG(os.stat(real).st_mode):
+            if (
+                inside
+                and os.path.isfile(real)
+                and (path == os.path.normpath(entry) or previews.can_preview(path))
+            ):
                 found.append(File(path, "", os.stat(real).st_size))
             if len(found) >= limits.PREVIEWS:
                 break
