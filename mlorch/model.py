@@ -782,8 +782,6 @@ class Attempt:
     grace: float = 10.0
     python: str = ""
     """Absolute path of the interpreter, for `function`."""
-    code_version: str = ""
-    """Digest of the code that the function reaches: a zygote that loaded another is replaced."""
     metrics_file: str = ""
     """Absolute staging path of the declared `metrics` output, where a function's returned mapping is to be written."""
     loaded_file: str = ""

@@ -10,7 +10,6 @@ import shlex
 from dataclasses import dataclass
 from typing import Mapping, Sequence, Tuple
 
-from mlorch.digest import digest_value
 from mlorch.engine.by_hand import folder_lines, hand_script
 from mlorch.engine.environment import step_environment
 from mlorch.engine.resources import Grant
@@ -81,7 +80,6 @@ class AttemptMaker:
             timeout=timeout.after if timeout is not None else None,
             grace=timeout.grace if timeout is not None else 10.0,
             python=self.python,
-            code_version=_code_version(invocation),
             metrics_file=os.path.join(self.root, metrics.staging)
             if metrics is not None and metrics.staged
             else "",
@@ -137,15 +135,6 @@ class AttemptMaker:
 def file_name(name: str) -> str:
     """An instance's name as a file name."""
     return _UNSAFE.sub("_", name)
-
-
-def _code_version(invocation: Invocation) -> str:
-    rows = [
-        [row.kind, row.name, row.value]
-        for row in invocation.manifest.rows
-        if row.kind in ("code", "package", "interpreter")
-    ]
-    return digest_value("code/1", rows)
 
 
 def command_text(invocation: Invocation) -> str:

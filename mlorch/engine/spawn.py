@@ -9,7 +9,7 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
-from typing import Any, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Mapping, Optional, Sequence, Tuple
 
 _SETSIGDEF = 0x04
 _SETSIGMASK = 0x08
@@ -60,9 +60,10 @@ class Spawner:
 
         Raises OSError as exec does, ValueError for a text with a NUL or a name of a variable with `=`.
         """
-        words = _array([_bytes(word) for word in argv])
-        variables = _array([_variable(name, value) for name, value in env.items()])
-        path, pid = _bytes(program), ctypes.c_int(0)
+        if "" in env or any("=" in name for name in env):
+            raise ValueError("illegal environment variable name")
+        words, variables = _array(argv), _array([f"{name}={value}" for name, value in env.items()])
+        path, pid = os.fsencode(program), ctypes.c_int(0)
         library = self._library
         actions = ctypes.create_string_buffer(_ROOM)
         _check(library.posix_spawn_file_actions_init(actions), None)
@@ -99,18 +100,9 @@ def _check(code: int, path: Optional[str]) -> None:
         raise OSError(code, os.strerror(code), path)
 
 
-def _array(items: List[bytes]) -> Any:
-    return (ctypes.c_char_p * (len(items) + 1))(*items, None)
-
-
-def _bytes(text: str) -> bytes:
-    data = os.fsencode(text)
-    if b"\0" in data:
+def _array(texts: Sequence[str]) -> Any:
+    """Texts as C has them: pointers, of which the last is NULL."""
+    items = os.fsencode("\0".join(texts)).split(b"\0") if texts else []
+    if len(items) != len(texts):
         raise ValueError("embedded null byte")
-    return data
-
-
-def _variable(name: str, value: str) -> bytes:
-    if not name or "=" in name:
-        raise ValueError("illegal environment variable name")
-    return _bytes(f"{name}={value}")
+    return (ctypes.c_char_p * (len(items) + 1))(*items, None)

@@ -52,7 +52,7 @@ class Ground:
 
     def fresh(self, path: str) -> str:
         """Absolute path, its folders looked at anew (a step may have put a link in the way)."""
-        self.paths.refresh()
+        self.paths.forget(path)
         return self.paths.absolute(path)
 
     def writable(self) -> None:

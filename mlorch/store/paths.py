@@ -58,9 +58,9 @@ class Paths:
         """Whether an absolute path lies in the root or an allowed folder, going by its name."""
         return any(_within(absolute, folder) for folder in (self.root, *self.allow))
 
-    def refresh(self) -> None:
-        """Forget what is known of folders: the next look asks the file system."""
-        self._until = 0.0
+    def forget(self, path: str) -> None:
+        """Forget what is known of the folder of a path: the next look asks the file system."""
+        self._folders.pop(os.path.dirname(os.path.normpath(os.path.join(self.root, path))), None)
 
     def relative(self, absolute: str) -> str:
         """Root-relative form, where there is one."""
