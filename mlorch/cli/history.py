@@ -107,8 +107,14 @@ def logs(
         follow_logs(store, info.id, Wanted(step, failed, attempt, lines))
         return 0
     view = view_run(store, info)
-    found = find_logs(store, view, choose_steps(view, step, failed), attempt)
-    if not found and not options.json:
+    chosen = choose_steps(view, step, failed)
+    found = find_logs(store, view, chosen, attempt)
+    if failed and not options.json:
+        logged = {log.instance for log in found}
+        for item in chosen:
+            if item.instance not in logged:
+                say(f"{item.instance} has no log: {item.error or 'it was not started'}", options)
+    if not (chosen if failed else found) and not options.json:
         what = "no failed step" if failed else f"no log of `{step}`" if step else "no log"
         say(f"run {view.info.id} has {what}", options)
     if options.json:

@@ -111,7 +111,9 @@ def choose_steps(view: RunView, step: Optional[str], failed: bool) -> List[StepV
             hint = did_you_mean(step, names) or "steps of it: " + ", ".join(names[:12])
             raise UsageError(f"run {view.info.id} has no step `{step}`", hint)
     if failed:
-        return [item for item in chosen if item.outcome == "failed"]
+        # in the order in which the end of the run tells them: what nothing else explains first
+        found = [item for item in chosen if item.outcome == "failed"]
+        return sorted(found, key=lambda item: (item.tolerated, bool(item.causes)))
     return chosen
 
 

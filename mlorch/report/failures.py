@@ -23,6 +23,10 @@ LONGEST_LINE = 400
 RESERVED = ("metrics", "history")
 
 EXIT = re.compile(r"exit (?P<code>\d+)(?:: (?P<detail>.*))?$", re.DOTALL)
+KILLED = re.compile(r"killed by (?P<signal>SIG\w+|signal \d+)")
+NOT_FOUND = re.compile(r"(?:command )?`(?P<name>[^`]+)` was not found")
+SIMPLE = re.compile(r"exit \d+(?: \(|$)|killed by |failed$")
+"""After these it is worth a word how long it took."""
 ATTEMPT_LOG = re.compile(r"\.\d+\.log$")
 
 MEANINGS = {
@@ -59,10 +63,12 @@ class Failures:
         if len(failed) == 1:
             return "\n".join(self._whole(failed[0])) + "\n"
         lines: List[str] = []
-        for outcome in failed[:SHOWN]:
-            lines += self._short(outcome)
-        if len(failed) > SHOWN:
-            lines.append(f"  and {len(failed) - SHOWN} more: mlorch logs {self.run} --failed")
+        groups = self._alike(failed)
+        for group in groups[:SHOWN]:
+            lines += self._short(group)
+        rest = sum(len(group) for group in groups[SHOWN:])
+        if rest:
+            lines.append(f"  and {rest} more: mlorch logs {self.run} --failed")
         lines += self._field("blocked", self._names(self._blocked_by(item.instance for item in failed)))
         return "\n".join(lines) + "\n"
 
@@ -86,9 +92,21 @@ class Failures:
         lines += self._field("blocked", self._names(self._blocked_by([outcome.instance])))
         return lines
 
-    def _short(self, outcome: Outcome) -> List[str]:
-        lines = self._opening(outcome, 1) + self._outputs(outcome)
-        return lines + self._field("reproduce", self._reproduce(outcome)) + self._log(outcome)
+    def _alike(self, failed: Sequence[Outcome]) -> List[List[Outcome]]:
+        """Instances of a step that failed in the same way share a block."""
+        groups: Dict[Any, List[Outcome]] = {}
+        for outcome in failed:
+            said, details = self._what(outcome, 1)
+            groups.setdefault((outcome.step, outcome.tolerated, said, *details), []).append(outcome)
+        return list(groups.values())
+
+    def _short(self, group: Sequence[Outcome]) -> List[str]:
+        first = group[0]
+        lines = self._opening(first, 1) + self._outputs(first)
+        others = [item.instance for item in group[1:]]
+        if others:
+            lines += self._field("the same", self._names(others))
+        return lines + self._field("reproduce", self._reproduce(first)) + self._log(first)
 
     def _opening(self, outcome: Outcome, quoted: int) -> List[str]:
         """`✗ train  exit 1 after 9.8s (attempt 2 of 2)`, then what it means and what its log said last."""
@@ -97,7 +115,7 @@ class Failures:
         step = self.pipeline.steps.get(outcome.step)
         most = max(outcome.attempts, step.retry.max_attempts if step is not None else 1)
         took = f" after {seconds_text(outcome.seconds)}" if outcome.seconds and outcome.attempts else ""
-        if took and " after " in said:
+        if took and (" after " in said or not SIMPLE.match(said)):
             took = ""
         attempts = f" (attempt {outcome.attempts} of {most})" if most > 1 and outcome.attempts else ""
         tolerated = ", which is tolerated" if outcome.tolerated else ""
@@ -110,22 +128,30 @@ class Failures:
         """(what happened in a few words, lines that explain it)."""
         tail = list(self.logs.tail(outcome.log)) if outcome.log and outcome.attempts else []
         match = EXIT.match(outcome.error)
+        killed = KILLED.match(outcome.error)
+        missing = NOT_FOUND.match(outcome.error)
         said = outcome.error or (f"exit {outcome.exit_code}" if outcome.exit_code is not None else "failed")
         details: List[str] = []
         if match:
             said = f"exit {match.group('code')}"
+        elif killed and outcome.exit_code is not None:
+            said = f"exit {outcome.exit_code} ({killed.group('signal')})"
+        elif missing and outcome.exit_code == 127:
+            said, tail = "exit 127", [f"sh: {missing.group('name')}: command not found"]
         meaning = exit_meaning(outcome, tail)
         if meaning:
             details.append(meaning)
         elif match and match.group("detail"):
             details += match.group("detail").splitlines()[:quoted]
+        if missing:
+            tail = []  # the sentence above says all of it
         if not outcome.outputs:
             # A check that did not hold says all; a log that ended well has nothing to add.
             details += [text for text in telling(tail, quoted) if text not in details]
+            if not details and outcome.attempts and outcome.log and self.logs.count(outcome.log) == 0:
+                details.append("it printed nothing")
         if outcome.hint and "mlorch get " not in outcome.hint:
             details.append(outcome.hint)
-        if said.startswith("killed by "):
-            said = said.split(" (")[0]
         return said.splitlines()[0], details
 
     def _outputs(self, outcome: Outcome) -> List[str]:

@@ -281,9 +281,9 @@ def started_text(data: Mapping[str, Value]) -> str:
 
 
 def retried_text(data: Mapping[str, Value]) -> str:
-    return "{} (attempt {}), again in {}".format(
-        data.get("error") or "failed", whole(data.get("attempt")), seconds_text(number(data.get("delay")))
-    )
+    delay = number(data.get("delay"))
+    when = f"in {seconds_text(delay)}" if delay >= 0.05 else "at once"
+    return f"{data.get('error') or 'failed'} (attempt {whole(data.get('attempt'))}), again {when}"
 
 
 def ended_text(outcome: str, data: Mapping[str, Value]) -> str:

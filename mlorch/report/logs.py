@@ -14,6 +14,14 @@ COUNTED = 256 << 20
 """Lines of larger logs are not counted."""
 
 TRACEBACK = "Traceback (most recent call last):"
+JULIA, GO = "ERROR: ", "panic: "
+FAR = 30
+"""So many lines after a traceback, and the step had gone on."""
+NOISE = re.compile(
+    r"\s+at .+[(:].*\d\)?$|\s+at (?:async )?\S+ ?\(|\s*\.\.\. \d+ more$|Node\.js v\d|note: run with `RUST_BACKTRACE|"
+    r"Execution halted$"
+)
+"""Frames of Node and Java, and what Rust and R add to every failure."""
 QUOTED = 5
 """At most so many lines of a log stand in a failure's block."""
 
@@ -95,13 +103,17 @@ def readable(lines: Sequence[str]) -> List[str]:
 
 
 def telling(lines: Sequence[str], most: int = QUOTED) -> List[str]:
-    """The last lines that tell what went wrong: of a Python traceback the exception, else simply the last."""
-    shown = readable(lines)
-    starts = [index for index, text in enumerate(shown) if text.strip() == TRACEBACK]
-    if starts:
-        exception = _exception(shown[starts[-1] + 1 :])
-        if exception:
-            return exception[:most]
+    """The last lines that tell what went wrong, without the frames of a stack: of a Python traceback the exception, of
+    a panic its message, else simply the last."""
+    shown = [text for text in readable(lines) if not NOISE.match(text)]
+    for first, last in ((TRACEBACK, None), (JULIA, "Stacktrace:"), (GO, "goroutine ")):
+        starts = [index for index, text in enumerate(shown) if text.strip().startswith(first)]
+        if not starts:
+            continue
+        found = _exception(shown[starts[-1] + 1 :]) if last is None else _until(shown[starts[-1] :], last)
+        # what was printed long after a traceback has another cause
+        if found and (last is not None or len(found) <= FAR):
+            return found[:most]
     return shown[-most:]
 
 
@@ -111,6 +123,11 @@ def _exception(after: Sequence[str]) -> List[str]:
         if not text.startswith((" ", "\t")):
             return list(after[index:])
     return []
+
+
+def _until(lines: Sequence[str], end: str) -> List[str]:
+    ends = [index for index, text in enumerate(lines) if text.startswith(end)]
+    return list(lines[: ends[0]] if ends else lines)
 
 
 def missing_command(lines: Sequence[str]) -> str:

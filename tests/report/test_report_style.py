@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import io
-from typing import Dict, Optional
+from typing import Dict, List, Optional
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlorch.report import frames, style
+from mlorch.report.live.peek import last_seen
 from mlorch.report.logs import FileLogs, missing_command, readable, telling
 from mlorch.report.reasons import sentence, value_text
 from mlorch.report.style import ASCII, PLAIN, Style, style_of
@@ -242,3 +243,68 @@ def test_sentences(kind: str, name: str, old: object, new: object, expected: str
 )
 def test_values(value: Optional[object], expected: str) -> None:
     assert value_text(value) == expected
+
+
+@pytest.mark.parametrize(
+    ("log", "told"),
+    [
+        (
+            "Traceback (most recent call last):\n  File a\n    x\nKeyError: 'a'\n\nThe above exception was the direct "
+            "cause of the following exception:\n\nTraceback (most recent call last):\n  File b\nValueError: no column\n"
+            "in a.csv\nmake: *** [x] Error 1\n",
+            ["ValueError: no column", "in a.csv", "make: *** [x] Error 1"],
+        ),
+        (
+            "Traceback (most recent call last):\n  File a\nX: logged\n" + "going on\n" * 40 + "disk full\n",
+            ["disk full"],
+        ),
+        (
+            "a.js:3\n  throw x\n  ^\n\nError: bad\n    at f (/x/a.js:3:9)\n    at node:internal/m:12\n\nNode.js v18\n",
+            ["Error: bad"],
+        ),
+        (
+            "Exception in thread main java.lang.X: bad\n\tat a.b.C.main(C.java:3)\n\t... 5 more\n",
+            ["Exception in thread main java.lang.X: bad"],
+        ),
+        ("thread 'main' panicked at src/main.rs:2:5:\nbad\nnote: run with `RUST_BACKTRACE=1`\n", ["bad"]),
+        (
+            "1\nERROR: LoadError: bad\nStacktrace:\n [1] error(s::String)\n   @ Base ./error.jl:35\n",
+            ["ERROR: LoadError: bad"],
+        ),
+        (
+            "panic: bad\n\ngoroutine 1 [running]:\nmain.main()\n\t/x.go:3 +0x1d\nexit status 2\n",
+            ["panic: bad"],
+        ),
+        ("Error in f() : bad\nCalls: f\nExecution halted\n", ["Error in f() : bad", "Calls: f"]),
+    ],
+)
+def test_what_a_log_tells_is_no_stack_of_frames(log: str, told: List[str]) -> None:
+    shown = telling(log.split("\n"))
+    assert [line for line in shown if line in told] == told and shown[-1] == told[-1]
+    assert not [line for line in shown if line.lstrip().startswith(("at ", "File ", "[1]", "goroutine"))]
+
+
+@pytest.mark.parametrize(
+    ("printed", "text", "fraction"),
+    [
+        (b"epoch 9/20 val_auc=0.891\n", "epoch 9/20 val_auc=0.891", 0.45),
+        (b"\r 10%|#    | 1/10 [00:01]\r 50%|##   | 5/10 [00:05, 1.0it/s]", "50% 5/10 [00:05, 1.0it/s]", 0.5),
+        (
+            b"a\n\x1b[32m  67%\x1b[0m \xe2\x94\x81\xe2\x94\x81\xe2\x94\x81\xe2\x94\x81\xe2\x95\xba 2/3\n\n",
+            "67% 2/3",
+            0.67,
+        ),
+        (b"wrote 2021/12/31.csv\n", "wrote 2021/12/31.csv", None),
+        (b"accuracy 120% of 3/2\n", "accuracy 120% of 3/2", None),
+        (b"torn \xff\xfe bytes\x00\n", "torn \ufffd\ufffd bytes\x00", None),
+    ],
+)
+def test_the_last_line_and_the_progress_of_a_step(
+    printed: bytes, text: str, fraction: Optional[float]
+) -> None:
+    seen = last_seen(printed)
+    assert seen is not None and (seen.text, seen.fraction) == (text, fraction)
+
+
+def test_nothing_printed_is_nothing_seen() -> None:
+    assert last_seen(b"\n \r\n") is None

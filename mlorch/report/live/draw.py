@@ -83,7 +83,7 @@ def block(board: Board, look: Look) -> List[str]:
     lines = [text for entry in shown for text in entry]
     more = len(entries) - len(shown)
     if more > 0 and len(lines) < room - 1:
-        lines.append(f"  and {more} more running")
+        lines.append(look.style.shorten(f"  and {more} more running", look.width))
     return [*lines, status]
 
 
