@@ -80,7 +80,6 @@ def write_recipe(invocation: Invocation, root: str, python: str, reach: Optional
         "version": VERSION,
         "command": _write_command(invocation.command),
         "inputs": _write_inputs(invocation),
-        "staging": {item.name: item.staging for item in invocation.outputs},
         "context": dict(invocation.context),
         "root": root,
         "python": _named(python, root),
@@ -113,7 +112,9 @@ def _write_inputs(invocation: Invocation) -> List[Value]:
             if content is None:
                 continue
             entry: Dict[str, Value] = {"name": item.name, "path": str(path), "digest": content.digest}
-            entry.update({"kind": content.kind, "bytes": content.bytes, "files": content.files})
+            entry["bytes"] = content.bytes
+            if content.kind != "file":
+                entry.update({"kind": content.kind, "files": content.files})
             if content.executable:
                 entry["executable"] = True
             if producer:
@@ -158,7 +159,7 @@ def _read(record: Record, recipe: Mapping[str, Any]) -> Recipe:
         key=record.key,
         family=record.family,
         command=_read_command(recipe["command"]),
-        outputs=_read_outputs(record, recipe["staging"]),
+        outputs=_read_outputs(record, recipe["context"]["outputs"]),
         env=dict(record.env),
         context=recipe["context"],
         needs=Needs(needs.get("cpus", 1), needs.get("memory", 0), needs.get("gpus", 0)),
@@ -206,9 +207,9 @@ def _read_outputs(record: Record, staging: Mapping[str, str]) -> Tuple[BoundOutp
 def _read_input(data: Mapping[str, Any]) -> RecipeInput:
     content = Content(
         str(data["digest"]),
-        str(data["kind"]),
+        str(data.get("kind", "file")),
         int(data["bytes"]),
-        int(data["files"]),
+        int(data.get("files", 1)),
         bool(data.get("executable", False)),
     )
     exclude = tuple(str(item) for item in data.get("exclude", ()))
