@@ -230,3 +230,21 @@ def test_a_harmed_object_never_reaches_its_place(tmp_path: Path) -> None:
     assert not os.path.exists(stored.path("out")) or stored.read("out") == "weights"
     assert not place.exists()
     stored.store.forget_caches()
+
+
+def test_a_result_of_code_that_changed_meanwhile_never_serves_the_code_before(project: Project) -> None:
+    """Nobody knows which of the two ran: going back to the first must run it again."""
+    code = """
+        import os, shutil, sys
+        open(sys.argv[1], 'w').write('x')
+        if os.path.exists('next'):
+            shutil.copy('next', 'work.py')
+    """
+    project.write("work.py", code)
+    project.write("next", "import sys\nopen(sys.argv[1], 'w').write('y')\n")
+    project.pipeline('steps: {a: {run: "python work.py ${{ outputs.o }}", outputs: {o: a.txt}}}')
+    assert "changed while" in project.run().warnings
+    os.unlink(project.root / "next")
+    project.write("work.py", code)
+    assert project.run().executed == {"a"}
+    assert project.run().executed == set()

@@ -279,7 +279,7 @@ MUTANTS = [
         "code that changed meanwhile counts as what ran",
         (3, 8),
         [("mlorch/engine/rebuild.py", "    if record.code_changed:", "    if False:")],
-        [ACCEPT + "test_accept_attempts.py::test_code_that_changes_while_it_runs_is_not_taken_for_what_ran"],
+        [ORDER + "test_a_result_of_code_that_changed_meanwhile_never_serves_the_code_before"],
     ),
     Mutant(
         "a torn line takes the next one with it",

@@ -8,6 +8,7 @@ error that names it. What was found goes into `figures.json`, of which `docs/pro
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -105,7 +106,6 @@ def try_one(mutant: Mutant, root: str) -> Tuple[str, List[str]]:
 
 
 def run_all(chosen: Sequence[Mutant], workers: int) -> int:
-    began = time.monotonic()
     trees = [copy_tree() for _ in range(workers)]
     free: SimpleQueue[str] = SimpleQueue()
     for tree in trees:
@@ -135,17 +135,25 @@ def run_all(chosen: Sequence[Mutant], workers: int) -> int:
             shutil.rmtree(os.path.dirname(tree), ignore_errors=True)
     problems = [problem for problem in problems if problem]
     print("\n".join(problems) or f"all {len(chosen)} defects were seen", flush=True)
-    if not problems and len(chosen) == len(MUTANTS):
-        write_figures({name: answer.result()[1] for name, answer in found.items()}, time.monotonic() - began)
+    if not problems:
+        write_figures({name: answer.result()[1] for name, answer in found.items()})
     return 1 if problems else 0
 
 
-def write_figures(found: Dict[str, List[str]], took: float) -> None:
-    mutants = {item.name: {"promises": list(item.promises), "seen by": found[item.name]} for item in MUTANTS}
+def write_figures(found: Dict[str, List[str]]) -> None:
+    """Of these defects, beside what is known of others."""
+    known: Dict[str, List[str]] = {}
+    with contextlib.suppress(FileNotFoundError), open(FIGURES, encoding="utf-8") as file:
+        known = {name: item["seen by"] for name, item in json.load(file)["mutants"].items()}
+    known.update(found)
+    mutants = {
+        item.name: {"promises": list(item.promises), "seen by": known[item.name]}
+        for item in MUTANTS
+        if item.name in known
+    }
     document = {
         "schema": "mlorch.mutants/1",
         "date": time.strftime("%Y-%m-%d", time.gmtime()),
-        "minutes": round(took / 60, 1),
         "mutants": mutants,
     }
     with open(FIGURES, "w", encoding="utf-8") as file:
