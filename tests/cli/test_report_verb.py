@@ -80,8 +80,9 @@ def test_a_report_tells_the_whole_run(project) -> None:
     assert "check did not hold: metrics.auc &gt; params.depth (auc is 0.25, depth is 3)" in gate
     assert "<code>metrics.auc &gt; 0.1</code> holds" in gate
     assert "data:image/svg+xml;base64," in gate and "<svg" not in gate.replace('<svg class="spark"', "")
-    assert "plots/b.txt" not in gate and "<h4>Notes</h4>" in gate
+    assert "<code>plots/b.txt</code>" not in gate and "<h4>Notes</h4>" in gate
     assert "NOTES.md` is no output of the step" in gate and "absent.png`: nothing is there" in gate
+    assert '<code class="lines">mkdir -p ' in gate and "a.svg\necho plain &gt; " in gate
     assert 'href="#s-gate"' in body_of(html, "after")
     clock = html[html.index('<svg class="clock"') :].split("</section>")[0]
     assert clock.count('class="failed"') == 3, "each fold's first attempt, and the gate's"

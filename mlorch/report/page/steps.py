@@ -6,7 +6,7 @@ from typing import Callable, Dict, List, Mapping, Sequence
 
 from mlorch.report.page import previews
 from mlorch.report.page.curves import charts
-from mlorch.report.page.html import anchor, facts, link, number, sentences, table, text, values
+from mlorch.report.page.html import anchor, facts, lines, link, number, sentences, table, text, values
 from mlorch.report.page.model import InstancePart, LogPart, OutputPart, Page, StepPart
 from mlorch.report.page.words import counts, css, glyph, moment, took, word, worst
 from mlorch.report.style import bytes_text, difference_text, seconds_text
@@ -16,6 +16,7 @@ DIGEST_LETTERS = 19
 OPEN = 5
 """Failed steps that are open from the beginning."""
 NEIGHBOURS = 12
+COMMAND_LINES = 20
 COLUMNS = 8
 """Metrics in the table of a step's instances."""
 
@@ -131,7 +132,7 @@ def _facts(item: InstancePart, shared: Mapping[str, str]) -> str:
             **shared,
             "why": "<br>".join(text(reason) for reason in item.reasons),
             "because of": ", ".join(link(cause) for cause in item.causes),
-            "command": f"<code>{text(item.command, 1000)}</code>" if item.command else "",
+            "command": _command(item.command),
             "axes": values(item.axes),
             "params": values(item.params),
             "started": moment(item.started) if ran else "",
@@ -140,6 +141,13 @@ def _facts(item: InstancePart, shared: Mapping[str, str]) -> str:
             "failure": "tolerated (continue_on_error)" if item.tolerated else "",
         }
     )
+
+
+def _command(command: str) -> str:
+    """As executed, line by line."""
+    shown = command.strip().split("\n")
+    more = f"\n… and {len(shown) - COMMAND_LINES} more lines" if len(shown) > COMMAND_LINES else ""
+    return f'<code class="lines">{lines(shown[:COMMAND_LINES])}{more}</code>' if command.strip() else ""
 
 
 def _took(item: InstancePart) -> str:
