@@ -154,6 +154,11 @@ class Board:
         self._cached.clear()
 
     @property
+    def at_work(self) -> int:
+        """How many run: others that began have ended, and are being recorded."""
+        return min(len(self.running), self.jobs)
+
+    @property
     def waiting(self) -> int:
         return max(0, self.tally.total - self.tally.done - len(self.running))
 

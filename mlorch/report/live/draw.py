@@ -95,7 +95,7 @@ def _entries(board: Board, look: Look) -> Iterable[List[str]]:
         if state is not None and state.folded:
             if item.step not in told:
                 told.add(item.step)
-                yield [folded_row(item.step, state, look)]
+                yield [folded_row(item.step, state, board.jobs, look)]
             continue
         yield running_rows(item, state, look)
 
@@ -121,9 +121,9 @@ def running_rows(item: Running, state: Optional[StepState], look: Look) -> List[
     return rows
 
 
-def folded_row(step: str, state: StepState, look: Look) -> str:
+def folded_row(step: str, state: StepState, jobs: int, look: Look) -> str:
     """`● train ×240  2 running, 1 failed  ━━━━╺━━━  120/240`."""
-    texts = [f"{len(state.running)} running"]
+    texts = [f"{min(len(state.running), jobs)} running"]
     texts += [f"{state.ended[name]} {name}" for name in ("cached", "failed") if state.ended.get(name)]
     right = f"{state.done}/{state.instances}"
     return with_bar(f"{step} ×{state.instances}", ", ".join(texts), state.done / state.instances, right, look)
@@ -164,7 +164,7 @@ def status_line(board: Board, look: Look) -> str:
         left = f"{'at least' if bound else 'about'} {clock_text(round(seconds))} left"
     parts = [
         (0, board.tally.text()),
-        (3, f"{len(board.running)} running"),
+        (3, f"{board.at_work} running"),
         (2, f"{board.failed} failed" if board.failed else ""),
         (4, f"{board.waiting} waiting" if board.waiting else ""),
         (1, clock_text(look.now - board.began)),
