@@ -10,6 +10,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterable
+from operator import attrgetter
 from pathlib import Path
 
 from benchmarks.measure import Failed, measure
@@ -67,8 +68,13 @@ class Project:
         time.sleep(1.1 if self._installed.tool.name in ("dvc", "redun", "snakemake") else 0.02)
         (self.folder / path).write_text(text)
 
+    def output(self, name: str) -> Path:
+        """Where the output of a step is."""
+        (step,) = (step for step in QUESTIONED.steps if step.name == name)
+        return self.folder / self._installed.tool.place(step)
+
     def texts(self) -> tuple[str, str, str]:
-        read = [self.folder / step.output for step in QUESTIONED.steps]
+        read = [self.folder / self._installed.tool.place(step) for step in QUESTIONED.steps]
         return tuple(path.read_text() if path.exists() else "" for path in read)  # type: ignore[return-value]
 
     def is_right(self) -> bool:
@@ -92,13 +98,13 @@ def _cut_off(project: Project) -> str:
 
 
 def _lost(project: Project) -> str:
-    (project.folder / "out/copy").unlink()
+    project.output("copy").unlink()
     ran = project.build()
     return _judge(project, not ran <= {"copy"})
 
 
 def _edited(project: Project) -> str:
-    project.write("out/copy", "somebody's own words\n")
+    project.write(str(project.output("copy")), "somebody's own words\n")
     ran = project.build()
     return _judge(project, not ran <= {"copy"})
 
@@ -149,11 +155,12 @@ def ask(installed: Installed, top: Path, questions: Iterable[str] = tuple(QUESTI
     return answers
 
 
-def wrong_outputs(work: Work, folder: Path) -> str:
+def wrong_outputs(work: Work, folder: Path, place: Callable[[Step], str] = attrgetter("output")) -> str:
     """One sentence about the outputs that are not what they must be; empty if all are right."""
     wrong = []
-    for path, text in work.expected(folder).items():
-        file = folder / path
-        if not file.exists() or file.read_text() != text:
-            wrong.append(path)
+    expected = work.expected(folder)
+    for step in work.steps:
+        file = folder / place(step)
+        if not file.exists() or file.read_text() != expected[step.output]:
+            wrong.append(step.output)
     return f"{len(wrong)} of {len(work.steps)} outputs are wrong, {wrong[0]} first" if wrong else ""

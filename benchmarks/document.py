@@ -77,13 +77,13 @@ def _about(results: Results) -> list[str]:
         f"load when it began: {machine['load']}."
     )
     parts = ["## What was measured", "", sentence]
-    if machine["load"] > machine["cores"] / 2:
+    if results.rows and machine["load"] > machine["cores"] / 2:
         parts += [
             "",
             "**The machine was busy with other things: take only the ratios, and those with care.**",
         ]
     versions = "; ".join(f"{tool} ({version})" for tool, version in results.tools.items() if "(" not in tool)
-    parts += ["", f"Tools: {versions}."]
+    parts += ["", f"Tools: {versions}."] if versions else []
     parts += [
         item for tool, reason in results.missing.items() for item in ("", f"Left out: {tool}: {reason}.")
     ]

@@ -123,7 +123,7 @@ def _phase(table: Table, player: Player, phase: str, repeat: int) -> None:
         raise Failed(f"{phase}: {error}") from error
     row.add(sample)
     player.spent += sample.seconds
-    problem = wrong_outputs(table.work, player.folder)
+    problem = wrong_outputs(table.work, player.folder, player.installed.tool.place)
     if problem:
         row.wrong = problem
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks.peers import doit, dvc, floor, luigi, make, mlorch, ninja, redun, snakemake
+from benchmarks.peers import doit, dvc, floor, luigi, make, mlorch, ninja, pivot, redun, snakemake
 from benchmarks.peers.tool import Tool
 
 TOOLS: tuple[Tool, ...] = (
@@ -17,5 +17,6 @@ TOOLS: tuple[Tool, ...] = (
     snakemake.TOOL,
     redun.TOOL,
     dvc.TOOL,
+    pivot.TOOL,
 )
 BY_NAME = {tool.name: tool for tool in TOOLS}

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import operator
 import os
-import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmarks.work import Work
+from benchmarks.work import Step, Work
 
 PHASES = ("cold", "no-op", "change")
 """Nothing is there yet; nothing changed; one source was edited."""
@@ -41,6 +41,8 @@ class Tool:
     env: Mapping[str, str] = field(default_factory=dict)
     answers: bool = True
     """Whether the questions of `check.py` are put to it."""
+    place: Callable[[Step], str] = operator.attrgetter("output")
+    """Where it puts the output of a step."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,3 @@ def python_table(work: Work) -> list[str]:
     """The steps as a Python list `STEPS` of (name, inputs, output, command)."""
     rows = (f"    {(step.name, list(step.inputs), step.output, step.command())!r}," for step in work.steps)
     return ["STEPS = [", *rows, "]"]
-
-
-def quoted(text: str) -> str:
-    return shlex.quote(text)

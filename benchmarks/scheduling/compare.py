@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import statistics
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Optional
 
+from benchmarks.environments import ROOT
 from benchmarks.results import Results
 from benchmarks.scheduling.policies import ENGINE, POLICIES
 from benchmarks.scheduling.simulate import Graph, bound, play
@@ -21,7 +23,7 @@ LARGE = 400
 FEW_SLOTS = (2, 8, 32)
 VERY_LARGE = 2000
 ONE_NUMBER = (8,)
-ENGINE_FILES = ("hub", "waiting", "priority", "resources")
+ENGINE_FILES = ("hub", "commits", "waiting", "priority", "resources")
 
 Say = Callable[[str], None]
 
@@ -41,11 +43,18 @@ def run(results: Results, folder: Optional[Path], most: int, say: Say) -> bool:
     return bool(traces)
 
 
+def engine() -> str:
+    """What decides the order, as a digest: results of another are out of date."""
+    folder = ROOT / "mlorch" / "engine"
+    texts = [(folder / f"{name}.py").read_bytes() for name in ENGINE_FILES]
+    return hashlib.sha256(b"".join(texts)).hexdigest()[:16]
+
+
 def compare(
     traces: Sequence[Trace], notes: Sequence[str], say: Say, save: Callable[[dict[str, Any]], None]
 ) -> None:
-    """Simulate everything; `save` gets the document after each trace."""
-    document: dict[str, Any] = {"notes": list(notes), "traces": [], "slots": list(SLOTS)}
+    """Simulate everything, small graphs first; `save` gets the document after each."""
+    document: dict[str, Any] = {"engine": engine(), "notes": list(notes), "traces": []}
     for trace in sorted(traces, key=lambda trace: len(trace.pieces)):
         say(f"{trace.name}: {len(trace.pieces)} steps")
         document["traces"].append(_trace(trace))

@@ -110,7 +110,7 @@ def test_a_summary_has_every_order_and_the_number_of_the_target(tmp_path: Path) 
     documents: list[dict[str, Any]] = []
     compare.compare(TRACES[:1], ["a note"], lambda _: None, documents.append)
     (document,) = documents
-    assert set(document["medians_slots"]) == set(POLICIES)
+    assert set(document["medians_slots"]) == set(POLICIES) and document["engine"] == compare.engine()
     assert document["median"] == max(document["medians_slots"][ENGINE].values())
     pytest.importorskip("matplotlib", reason="plots need the examples extra")
     from benchmarks.scheduling import report
