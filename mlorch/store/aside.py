@@ -65,7 +65,8 @@ class Asides:
         files.write_atomic(self._entry(path), lines.encode(document), self._temporary(), sync=present)
         if present:
             files.make_folders(os.path.dirname(content))
-            files.rename(absolute, content)
+            with self._paths.pinned(absolute) as pinned:
+                files.rename(pinned, content)
         return entry
 
     def get(self, path: str) -> Optional[AsideEntry]:

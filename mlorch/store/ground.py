@@ -63,10 +63,11 @@ class Ground:
     def put_away(self, path: str, absolute: str) -> Tuple[str, ...]:
         """Remove what the store holds whole, move anything else to `kept/`. Returns what was kept."""
         content = self.standing(path, ())
-        if content is not None and self.parts.objects.has(content):
-            files.remove(absolute)
-            return ()
-        return (self.parts.kept.take(absolute, path, content),)
+        with self.paths.pinned(absolute) as pinned:
+            if content is not None and self.parts.objects.has(content):
+                files.remove(pinned)
+                return ()
+            return (self.parts.kept.take(pinned, path, content),)
 
     def dispose(self, displaced: str, path: str, survey: Survey) -> Tuple[str, ...]:
         """Dispose of what was moved to a path of `Temporaries.displaced`, and of its folder."""

@@ -3,12 +3,13 @@ reached."""
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import re
 import stat
 import time
-from typing import Dict, Optional, Tuple
+from typing import Dict, Iterator, Optional, Tuple
 
 from mlorch.errors import EnvironmentFault
 from mlorch.model import Settings
@@ -86,6 +87,24 @@ class Paths:
             real = os.path.realpath(folder)
             if not any(_within(real, os.path.realpath(place)) for place in (self.root, *self.allow)):
                 raise self._outside(AREA, real)
+
+    @contextlib.contextmanager
+    def pinned(self, absolute: str) -> Iterator[str]:
+        """The same place by a name through a descriptor of its folder, which no swap of folders or links changes. Raises
+        EnvironmentFault where the folder is not in the project (any more), OSError."""
+        folder, base = os.path.split(absolute)
+        if not os.path.isdir("/proc/self/fd"):
+            yield absolute
+            return
+        fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            name = f"/proc/self/fd/{fd}"
+            real = os.readlink(name)
+            if not self.contains(real):
+                raise self._outside(self.relative(absolute), real)
+            yield os.path.join(name, base)
+        finally:
+            os.close(fd)
 
     def contains(self, real: str) -> bool:
         """Whether a resolved path lies in the root or an allowed folder."""

@@ -188,7 +188,8 @@ class Staging:
             files.remove(absolute)
         if entry.has_content:
             files.make_folders(os.path.dirname(absolute))
-            files.rename_new(entry.content, absolute)
+            with self._paths.pinned(absolute) as pinned:
+                files.rename_new(entry.content, pinned)
         self._asides.done(entry)
         return kept
 

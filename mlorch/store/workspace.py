@@ -76,7 +76,8 @@ class LocalWorkspace:
         kept = self._make_parents(artifact.path, target)
         temporary = self._parts.temporaries.beside(target)
         entries = self._build(artifact, temporary)
-        kept += self._swap(temporary, target, artifact.path, earlier)
+        with self._paths.pinned(target) as pinned:
+            kept += self._swap(temporary, pinned, artifact.path, earlier)
         self._parts.contents.note(artifact.path, artifact.content, artifact.exclude, entries)
         self._parts.publications.add(publication)
         folder = os.path.dirname(target)
@@ -127,7 +128,8 @@ class LocalWorkspace:
                     return ()
             survey = self._ground.displacer.survey(path, earlier)
             # from the exchange on, what lies here may be the user's: a place that is never just deleted
-            displaced = self._parts.temporaries.displaced(target)
+            real = os.path.join(os.path.realpath(os.path.dirname(target)), os.path.basename(target))
+            displaced = self._parts.temporaries.displaced(real)
             try:
                 self._exchange(temporary, target, displaced)
             except FileNotFoundError:
@@ -189,16 +191,22 @@ class LocalWorkspace:
         absolute = self._ground.fresh(path)
         kept: Tuple[str, ...] = ()
         if self._ground.standing(path, publication.exclude) == content:
-            if keep_content or not self._parts.objects.has(content):
-                kept = (self._parts.kept.take(absolute, path, content),)
-            else:
-                survey = self._ground.displacer.survey(path, publication)
-                displaced = self._parts.temporaries.displaced(absolute)
-                files.rename(absolute, displaced)
-                kept = self._ground.dispose(displaced, path, survey)
+            with self._paths.pinned(absolute) as pinned:
+                kept = self._take_out(pinned, absolute, publication, keep_content)
             files.remove_empty_parents(absolute, self._paths.root)
         self._parts.publications.forget(publication)
         return kept[0] if kept else None
+
+    def _take_out(
+        self, pinned: str, absolute: str, publication: Publication, keep_content: bool
+    ) -> Tuple[str, ...]:
+        path, content = publication.path, publication.content
+        if keep_content or not self._parts.objects.has(content):
+            return (self._parts.kept.take(pinned, path, content),)
+        survey = self._ground.displacer.survey(path, publication)
+        displaced = self._parts.temporaries.displaced(absolute)
+        files.rename(pinned, displaced)
+        return self._ground.dispose(displaced, path, survey)
 
     @translated
     def keep(self, path: str, reason: str = "") -> Optional[str]:  # noqa: ARG002
@@ -210,7 +218,8 @@ class LocalWorkspace:
             content = self._parts.contents.known(path)
         except EnvironmentFault:
             content = None
-        return self._parts.kept.take(absolute, path, content)
+        with self._paths.pinned(absolute) as pinned:
+            return self._parts.kept.take(pinned, path, content)
 
     def is_tracked(self, path: str) -> bool:
         return self._git.is_tracked(path)
