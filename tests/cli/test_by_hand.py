@@ -109,3 +109,14 @@ def test_run_lists_steps_in_the_order_of_the_pipeline(cli):
     document = cli.json("run", "-j", "4")
     names = [item["instance"] or item["step"] for item in document["steps"]]
     assert names == ["slow@2", "slow@10", "slow@1", "fast", "last"]
+
+
+def test_logs_of_failed_steps_are_those_that_the_end_of_the_run_told(cli):
+    text = "version: 1\nname: fails\nsteps:\n  one: {run: echo first; exit 3, continue_on_error: true}\n"
+    text += "  two: {run: echo second; exit 4}\n  three: {run: [no-such-program]}\n"
+    (cli.cwd / "mlorch.yaml").write_text(text)
+    told = [line.split()[1] for line in cli("run", "-k", code=1).stdout.splitlines() if line.startswith("✗")]
+    headers = [
+        line.split()[1] for line in cli("logs", "--failed").stdout.splitlines() if line.startswith("==>")
+    ]
+    assert told == [*headers, "fails"] and headers == ["two", "three", "one"], "what is tolerated comes last"
