@@ -38,12 +38,8 @@ def append_all(
 def read(path: str, schema: str) -> Iterator[Dict[str, Any]]:
     """The documents after the first line. Raises StoreError for an unknown version; what is no JSON is left
     out."""
-    try:
-        data = files.read(path)
-    except (FileNotFoundError, NotADirectoryError, files.StrangeFile):
-        return
     headed = False
-    for line in data.split(b"\n"):
+    for line in _lines(path):
         document = _parse(line)
         if document is None:
             continue
@@ -54,6 +50,16 @@ def read(path: str, schema: str) -> Iterator[Dict[str, Any]]:
         # two processes may both have begun the file
         if "schema" not in document:
             yield document
+
+
+def _lines(path: str) -> Iterator[bytes]:
+    """One after the other: a file of many events is never held whole. None where no file stands."""
+    try:
+        fd = files.open_regular(path, follow=False)
+    except (FileNotFoundError, NotADirectoryError, files.StrangeFile):
+        return
+    with open(fd, "rb") as file:
+        yield from file
 
 
 def check(path: str, found: Any, schema: str) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import stat
 import threading
-from typing import Any, Callable, FrozenSet, Iterable, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Callable, FrozenSet, Iterable, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from mlorch.errors import EnvironmentFault
 from mlorch.model import Artifact, Content, Digest, Entry, Event, Record, Settings, Value
@@ -306,7 +307,9 @@ class LocalStore:
 
     @translated
     def events(self, run: str) -> Iterable[Event]:
-        return list(self.run_files.events(run))
+        events = iter(self.run_files.events(run))
+        first = list(itertools.islice(events, 1))  # what is wrong with the file shows now
+        return itertools.chain(first, _told(events))
 
     @translated
     def size(self) -> Tuple[int, int]:
@@ -347,3 +350,11 @@ class LocalStore:
     def _writable(self) -> None:
         if self.readonly:
             raise EnvironmentFault("the store was opened for reading only, so nothing can be added to it")
+
+
+def _told(events: Iterator[Event]) -> Iterator[Event]:
+    """Raises EnvironmentFault where the file can't be read on."""
+    try:
+        yield from events
+    except OSError as error:
+        raise fault_of(error) from error

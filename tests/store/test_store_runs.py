@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import threading
 import time
+import tracemalloc
 
 import pytest
 from store_helpers import Project, python
@@ -99,7 +100,7 @@ def test_threads_append_whole_lines(project: Project) -> None:
 
     def work(number: int) -> None:
         for turn in range(50):
-            log.append(Event("warning", float(turn), "r1", str(number), data={"x": "y" * 5000}))  # type: ignore[attr-defined]
+            log.append(Event("warning", float(turn), "r1", str(number), data={"x": "y" * 20000}))  # type: ignore[attr-defined]
 
     threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
     for thread in threads:
@@ -219,3 +220,17 @@ def test_outside_a_repository_and_with_a_bad_index_nothing_is_tracked(tmp_path: 
         with open(os.path.join(root, ".git/index"), "wb") as file:
             file.write(data)
         assert not GitIndex(root).is_tracked("a")
+
+
+def test_events_are_read_one_after_the_other(project: Project) -> None:
+    """Memory does not grow with the length of a run."""
+    log = begin(project, "r1")
+    for number in range(4_000):
+        log.append(Event("warning", float(number), "r1", data={"text": "y" * 2000}))  # type: ignore[attr-defined]
+    log.close()  # type: ignore[attr-defined]
+    tracemalloc.start()
+    try:
+        assert sum(1 for _ in project.store.events("r1")) == 4_001
+        assert tracemalloc.get_traced_memory()[1] < 2_000_000
+    finally:
+        tracemalloc.stop()
