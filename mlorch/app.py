@@ -26,8 +26,10 @@ from mlorch.model import (
 from mlorch.ports import Listener, Store
 from mlorch.session import Choice, DryRun, Session, dry_run, open_session
 from mlorch.settings import read_settings
+from mlorch.steady import looking, note_whether_steady
 from mlorch.store import open_store as open_store_of
 from mlorch.store.plans import Asked, Plans
+from mlorch.store.witness import Witness
 from mlorch.timing import timed
 
 DEFAULT_NAMES = ("mlorch.yaml", "mlorch.yml", "pipeline.yaml", "pipeline.yml")
@@ -50,6 +52,7 @@ class Request:
     keep_going: bool = False
     adopt: bool = False
     wait: bool = True
+    witness: Optional[Witness] = None
 
     @property
     def choice(self) -> Choice:
@@ -167,8 +170,9 @@ def session_of(request: Request, create: bool = False, recall: bool = True) -> S
     loaded = read_pipeline(request, recall)
     pipeline, settings = loaded.pipeline, loaded.settings
     store = open_store_of(settings, create=create)
+    environ = request.witness.environ if request.witness is not None else os.environ
     with _sources(pipeline):
-        return open_session(pipeline, settings, store, os.environ)
+        return open_session(pipeline, settings, store, environ)
 
 
 @contextmanager
@@ -231,8 +235,11 @@ def validate(paths: Sequence[str], request: Request) -> Tuple[List[Problem], Lis
 
 def plan(request: Request) -> Plan:
     """A dry run. Raises SpecError, UsageError, StoreError."""
-    session = session_of(request)
-    return plan_of(session, _dry_run(session, request.choice), session.settings)
+    with looking(request.witness):
+        session = session_of(request)
+        dry = _dry_run(session, request.choice)
+        note_whether_steady(request.witness, session, dry)
+    return plan_of(session, dry, session.settings)
 
 
 def plan_of(session: Session, dry: DryRun, settings: Settings) -> Plan:
@@ -274,7 +281,8 @@ def _expected(dry: DryRun, edges: Mapping[str, Sequence[str]], slots: int) -> Tu
 def run(request: Request, listeners: Sequence[Listener] = ()) -> RunSummary:
     """Execute. Raises SpecError, UsageError, LockedError, StoreError, EnvironmentFault: then nothing was executed."""
     timing.reset()
-    loaded = read_pipeline(request)
+    with looking(request.witness):
+        loaded = read_pipeline(request)
     pipeline, settings = loaded.pipeline, loaded.settings
     options = Options.of(request, settings)
     with _sources(pipeline):
@@ -361,11 +369,20 @@ class Options:
     force: bool = False
     wait: bool = True
     params: Tuple[str, ...] = ()
+    witness: Optional[Witness] = None
 
     @staticmethod
     def of(request: Request, settings: Settings) -> Options:
         jobs = request.jobs or settings.jobs or len(os.sched_getaffinity(0))
-        return Options(jobs, request.keep_going, request.adopt, request.force, request.wait, request.params)
+        return Options(
+            jobs,
+            request.keep_going,
+            request.adopt,
+            request.force,
+            request.wait,
+            request.params,
+            request.witness,
+        )
 
 
 __all__ = [

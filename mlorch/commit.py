@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from typing import List, Optional, Sequence, Tuple
 
 
@@ -12,6 +11,8 @@ def commit_of(root: str) -> Tuple[str, Optional[bool]]:
     own configuration names, and writes nothing."""
     if not os.path.exists(os.path.join(root, ".git")):
         return "", None
+    import subprocess
+
     try:
         commit = _ask_git(root, ["rev-parse", "HEAD"])
         if commit is None:
@@ -30,6 +31,8 @@ def commit_of(root: str) -> Tuple[str, Optional[bool]]:
 
 def _ask_git(root: str, arguments: Sequence[str]) -> Optional[bytes]:
     """What git prints, None where it fails. No hook, no monitor, no fetch of missing objects, no lock."""
+    import subprocess  # 10 ms: only in a repository
+
     settings = ["core.fsmonitor=false", "core.hooksPath=/dev/null", "core.untrackedCache=false"]
     command = ["git", "-C", root, *(f"-c{setting}" for setting in settings), *arguments]
     env = {**os.environ, "GIT_OPTIONAL_LOCKS": "0", "GIT_NO_LAZY_FETCH": "1", "GIT_ALLOW_PROTOCOL": "none"}

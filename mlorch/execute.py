@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import getpass
 import os
 import platform
 import signal
-import socket
 import sys
 import time
 from contextlib import contextmanager
@@ -14,8 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from mlorch import __version__, timing
+from mlorch.caller import caller
 from mlorch.claims import touched_paths
-from mlorch.commit import commit_of
 from mlorch.engine.attempts import AttemptMaker
 from mlorch.engine.events import outcome_data, reason_data
 from mlorch.engine.foresight import Opened, expected_steps
@@ -33,6 +31,7 @@ from mlorch.model import Decision, Event, Instance, Outcome, Pipeline, Problem, 
 from mlorch.plan.declare import step_place
 from mlorch.ports import Launcher, Lease, Listener, RunLog, Store
 from mlorch.session import Choice, DryRun, Session, dry_run, open_session
+from mlorch.steady import looking, note_whether_steady
 from mlorch.store import new_run_id, open_store
 
 if TYPE_CHECKING:
@@ -85,8 +84,11 @@ def execute(
     """Run a pipeline. Raises SpecError, UsageError, LockedError, StoreError, EnvironmentFault before anything executes."""
     began = time.time()
     there = os.path.isdir(settings.store)
-    store = open_store(settings, create=there)
-    session = open_session(pipeline, settings, store, os.environ)
+    witness = options.witness
+    with looking(witness):
+        store = open_store(settings, create=there)
+        environ = witness.environ if witness is not None else os.environ
+        session = open_session(pipeline, settings, store, environ)
     dry: Optional[DryRun] = None
     if not there:
         # Whatever can be found wrong is found before anything is written.
@@ -104,7 +106,12 @@ def execute(
                 # The run before may have changed anything.
                 dry, session = None, open_session(pipeline, settings, store, os.environ)
             context = Context(run, lease, began, listeners, inbox, warnings)
-            return _locked(session, choice, options, context, dry or dry_run(session, choice))
+            if dry is None:
+                with looking(witness):
+                    dry = dry_run(session, choice)
+                    if there and not waited and not kept:
+                        note_whether_steady(witness, session, dry)
+            return _locked(session, choice, options, context, dry)
         except FileNotFoundError as error:
             message = f"`{error.filename}` vanished while the run needed it"
             raise EnvironmentFault(
@@ -343,17 +350,10 @@ def _previous_metrics(store: Store, pipeline: Pipeline) -> Optional[Mapping[str,
 def _meta(session: Session, options: Options, decisions: Sequence[Decision]) -> Dict[str, Value]:
     """Who, host, commit and whether dirty, command line, CI address."""
     pipeline = session.pipeline
-    commit, dirty = commit_of(pipeline.root)
     return {
         "pipeline": pipeline.file,
         "name": pipeline.name,
-        "user": _user(),
-        "host": socket.gethostname(),
-        "pid": os.getpid(),
-        "commit": commit,
-        "dirty": dirty,
-        "argv": list(sys.argv),
-        "ci": _ci_address(),
+        **caller(pipeline.root),
         "params": dict(pipeline.params),
         "goals": {step.id: dict(step.goal) for step in pipeline.steps.values() if step.goal},
         "jobs": options.jobs,
@@ -364,21 +364,6 @@ def _meta(session: Session, options: Options, decisions: Sequence[Decision]) -> 
         "python": platform.python_version(),
         "version": __version__,
     }
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return str(os.getuid())
-
-
-def _ci_address() -> str:
-    env = os.environ
-    if env.get("GITHUB_RUN_ID"):
-        server, repository = env.get("GITHUB_SERVER_URL", ""), env.get("GITHUB_REPOSITORY", "")
-        return f"{server}/{repository}/actions/runs/{env['GITHUB_RUN_ID']}"
-    return env.get("CI_JOB_URL", "")
 
 
 def _capacity_problems(session: Session, dry: DryRun, options: Options) -> List[Problem]:

@@ -36,14 +36,9 @@ FLOORS: Dict[str, float] = {
     "api": 6,
     "__main__": 7,
 }
-SAME_ROOM = {
-    "session": "app",
-    "execute": "app",
-    "claims": "app",
-    "causes": "app",
-    "alerting": "app",
-    "commit": "app",
-}
+SAME_ROOM = dict.fromkeys(
+    ("alerting", "caller", "causes", "claims", "commit", "execute", "session", "steady"), "app"
+)
 """Modules that are parts of the room of another module."""
 WITHIN_A_FLOOR = {("errors", "model"), ("__init__", "api"), ("__init__", "errors")}
 """The errors of a pipeline file carry the frozen types of its problems. The package's own names are imported at first

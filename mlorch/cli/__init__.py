@@ -20,7 +20,7 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     # A command makes many small values and few circles: the default looks for circles a hundred times as often.
     gc.set_threshold(50_000, 20, 50)
     try:
-        code = answer_version() if arguments == ["--version"] else dispatch(arguments)
+        code = answer_version() if arguments == ["--version"] else answer_or_dispatch(arguments)
         sys.stdout.flush()
         return code
     except KeyboardInterrupt:
@@ -40,6 +40,19 @@ def answer_version() -> int:
 
     sys.stdout.write(f"mlorch {__version__}\n")
     return 0
+
+
+def answer_or_dispatch(arguments: Sequence[str]) -> int:
+    if "_MLORCH_COMPLETE" not in os.environ:
+        from mlorch.cli.idle import answer
+
+        try:
+            code = answer(arguments)
+        except KeyboardInterrupt:
+            return SIGINT
+        if code is not None:
+            return code
+    return dispatch(arguments)
 
 
 def dispatch(arguments: Sequence[str]) -> int:

@@ -12,6 +12,7 @@ from typing import Callable, Dict, List, NamedTuple, Optional, Sequence
 import typer
 
 from mlorch.cli.common import Options, adapt, root_parameters, tell, tell_bug
+from mlorch.cli.idle import take_long_path
 from mlorch.errors import UsageError
 
 COMPLETION = "_MLORCH_COMPLETE"
@@ -102,6 +103,7 @@ def needed(arguments: Sequence[str]) -> List[str]:
 def dispatch(arguments: Sequence[str]) -> int:
     """Run one command line. Raises BrokenPipeError where nobody reads stdout any more."""
     json = "--json" in arguments
+    take_long_path(arguments)
     try:
         verbs = needed(arguments)
         listed = len(verbs) > 1 and COMPLETION not in os.environ

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import replace
 from enum import Enum
 from typing import TYPE_CHECKING, List, Optional
 
 import typer
 
-from mlorch.cli.common import Options, print_document, print_text
+from mlorch.cli.common import Options, document_text, print_document, print_text
 from mlorch.cli.complete import complete_files, complete_runs
 from mlorch.cli.request import make_request, split_words
 from mlorch.cli.words import FORCE, FORCE_STEP, ONLY, PARAM, PARAMS_FILE, STEP_WORDS, WORDS
@@ -169,15 +170,18 @@ def plan(
 def show_plan(options: Options, request: Request, check: bool = False) -> int:
     """`plan`, and `run --dry-run`."""
     from mlorch import app
+    from mlorch.cli.idle import remember_plan, watching
     from mlorch.cli.screens import style_for
     from mlorch.report.documents import plan_document
     from mlorch.report.plans import render_plan
 
-    found = app.plan(request)
-    if options.json:
-        print_document(plan_document(found))
-    else:
-        print_text(render_plan(found, style_for(sys.stdout, options)))
+    witness = watching()
+    found = app.plan(replace(request, witness=witness))
+    shown = None if options.json else render_plan(found, style_for(sys.stdout, options))
+    text = document_text(plan_document(found)) if shown is None else shown
+    print_text(text)
+    remember_plan(witness, found, text)
+    if not options.json:
         style = style_for(sys.stderr, options)
         for text in found.warnings:
             sys.stderr.write(f"{style.paint('warning', 'yellow')}: {style.own(text)}\n")

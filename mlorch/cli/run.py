@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from dataclasses import replace
 from enum import Enum
 from types import FrameType
 from typing import TYPE_CHECKING, List, Optional
@@ -87,6 +88,7 @@ def run(
     if dry_run:
         return show_plan(options, request)
     from mlorch import app
+    from mlorch.cli.idle import remember_run, watching
     from mlorch.cli.screens import listening, summary_text, tell_github
     from mlorch.report.documents import run_document
     from mlorch.report.github import is_github
@@ -94,10 +96,14 @@ def run(
     if report is not None:
         check_target(report)
     with listening(options, progress.value if progress else None, events) as screen:
-        summary = app.run(request, screen.listeners)
+        witness = watching() if screen.screen is not None and events is None and report is None else None
+        summary = app.run(replace(request, witness=witness), screen.listeners)
         let_exit_code_stand()
-    if is_github(os.environ):
+    github = is_github(os.environ)
+    if github:
         tell_github(summary)
+    elif witness is not None:
+        remember_run(witness, summary, options, screen.quiet)
     try:
         if options.json:
             print_document(run_document(summary))

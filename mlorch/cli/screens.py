@@ -76,6 +76,7 @@ class Listening:
 
     listeners: List[Listener]
     screen: Optional[Screen]
+    quiet: bool = False
 
     @property
     def told(self) -> Set[str]:
@@ -99,7 +100,7 @@ def listening(options: Options, progress: Optional[str], events: Optional[str]) 
             listeners.append(screen)
         if events is not None:
             listeners.append(JsonLinesListener(stack.enter_context(open_events(events))))
-        yield Listening(listeners, screen)
+        yield Listening(listeners, screen, kind == "quiet")
 
 
 def progress_screen(kind: str, style: Style) -> Screen:

@@ -70,7 +70,8 @@ def _closing(summary: RunSummary, style: Style) -> List[str]:
         return _failed(summary, totals, style)
     if totals["succeeded"] or totals["failed"] or totals["blocked"]:
         return _finished(summary, totals, style)
-    return [_up_to_date(summary, totals, style)]
+    before, after = up_to_date(summary, style)
+    return [before + seconds_text(summary.seconds) + after]
 
 
 def counts(totals: Mapping[str, int], order: Tuple[str, ...]) -> List[str]:
@@ -125,13 +126,14 @@ def _finished(summary: RunSummary, totals: Mapping[str, int], style: Style) -> L
     return lines
 
 
-def _up_to_date(summary: RunSummary, totals: Mapping[str, int], style: Style) -> str:
+def up_to_date(summary: RunSummary, style: Style) -> Tuple[str, str]:
+    """What is told of a run that had nothing to do, before and after the time that it took."""
+    totals = summary.totals()
     parts = ", ".join(counts(totals, ("cached", "skipped"))) or "no steps"
     saved = _saved(summary)
     gain = f" (saved {seconds_text(saved)})" if saved >= 0.05 else ""
     state = "is up to date" if totals["cached"] else "has nothing to do"
-    name = style.clean(summary.pipeline.name)
-    return f"{style.glyph('cached')} {name} {state}: {parts} in {seconds_text(summary.seconds)}{gain}"
+    return f"{style.glyph('cached')} {style.clean(summary.pipeline.name)} {state}: {parts} in ", gain
 
 
 def _saved(summary: RunSummary) -> float:

@@ -19,13 +19,9 @@ from mlorch.model import Content, Digest, Entry
 from mlorch.store import files, serial, tree
 from mlorch.store.index import Index, blob, insert, text
 from mlorch.store.paths import AREA, Paths
+from mlorch.store.witness import racy
 from mlorch.timing import timed
 
-MARGIN = 50_000_000
-"""Nanoseconds: longer than a tick of any kernel's file clock (1 to 10 ms)."""
-COARSE = 2_100_000_000
-"""The same where a time has no fraction of a second: a file system that keeps whole (or every other)
-seconds."""
 SETTLE = 1 << 22
 """Files (and folders of up to SETTLE_FILES) up to this size are digested again at the end of a run rather
 than at the start of the next."""
@@ -59,12 +55,6 @@ class SeenFolder(NamedTuple):
     taken: int
     content: Content
     detail: bytes
-
-
-def racy(mtime: int, ctime: int, taken: int) -> bool:
-    """Whether a change after digesting could have left the same times."""
-    newest = max(mtime, ctime)
-    return newest + (MARGIN if newest % 1_000_000_000 else COARSE) > taken
 
 
 def seen_now(found: os.stat_result, digest: Digest, taken: int) -> Seen:

@@ -11,7 +11,7 @@ from store_helpers import Project, calm, small
 
 from mlorch.errors import EnvironmentFault
 from mlorch.model import Content
-from mlorch.store.contents import COARSE, MARGIN, racy
+from mlorch.store.witness import COARSE, MARGIN, racy
 
 
 def forge(project: Project, path: str, text: str) -> None:
