@@ -6,14 +6,15 @@ import contextlib
 import os
 import signal
 import subprocess
+import sys
 import tempfile
 import threading
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 TAIL = 2000
+LAUNCH = str(Path(__file__).with_name("launch.py"))
 
 
 class Failed(Exception):
@@ -37,39 +38,43 @@ def measure(
     command: Sequence[str], folder: Path, env: Mapping[str, str] | None = None, timeout: float = 600
 ) -> Sample:
     """Run to the end. Raises Failed: not to be started, an exit code other than 0, no end within `timeout` seconds."""
-    with tempfile.TemporaryFile() as said:
-        begin = time.perf_counter()
+    report, write = os.pipe()
+    starter = [sys.executable, "-I", "-S", LAUNCH, str(write), *command]
+    with tempfile.TemporaryFile() as said, os.fdopen(report, "rb") as told:
         try:
             process = subprocess.Popen(
-                list(command),
+                starter,
                 cwd=folder,
                 env=env,
                 stdin=subprocess.DEVNULL,
                 stdout=said,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                pass_fds=(write,),
             )
-        except OSError as error:
-            raise Failed(f"could not be started: {error.strerror}") from error
+        finally:
+            os.close(write)
         late = threading.Event()
         timer = threading.Timer(timeout, _end, (process.pid, late))
         timer.start()
         try:
-            _, status, usage = os.wait4(process.pid, 0)
+            process.wait()
         except BaseException:
             _end(process.pid, late)
             raise
         finally:
             timer.cancel()
-        seconds = time.perf_counter() - begin
-        process.returncode = os.waitstatus_to_exitcode(status)
+        words = told.read().decode()
         said.seek(max(0, said.seek(0, os.SEEK_END) - TAIL))
         text = said.read().decode(errors="replace")
-    if late.is_set():
+    if late.is_set() or not words:
         raise Failed(f"did not end within {timeout:.0f} s")
-    if process.returncode:
-        raise Failed(f"exit {process.returncode}: {_sentence(text, folder)}")
-    return Sample(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, text)
+    if words.startswith("!"):
+        raise Failed(f"could not be started: {words[2:]}")
+    code, seconds, cpu, peak = (float(word) for word in words.split())
+    if code:
+        raise Failed(f"exit {code:.0f}: {_sentence(text, folder)}")
+    return Sample(seconds, cpu, peak, text)
 
 
 def _sentence(text: str, folder: Path) -> str:

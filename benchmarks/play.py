@@ -38,7 +38,7 @@ class Limits:
 
     def allowed(self) -> float:
         """Seconds for one process that starts now."""
-        return max(5.0, min(self.timeout, self.end + self.timeout / 2 - time.monotonic()))
+        return max(30.0, min(self.timeout, self.end + self.timeout / 2 - time.monotonic()))
 
 
 @dataclass
@@ -94,6 +94,8 @@ def _round(table: Table, players: Sequence[Player], number: int) -> None:
         )
     for phase in PHASES:
         for repeat in range(1 if phase == "cold" else table.limits.repeats):
+            if repeat and table.limits.over():
+                break
             for player in players:
                 if phase in player.installed.tool.phases and not player.out:
                     _guarded(
