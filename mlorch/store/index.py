@@ -144,7 +144,7 @@ class Index:
                 if not _damaged(error):
                     self.close()
                     raise fault_of(self.path, error) from error
-            except sqlite3.DatabaseError:
+            except (sqlite3.DatabaseError, UnicodeError):
                 pass
             self._discard()
             try:
@@ -164,7 +164,7 @@ class Index:
             if not _damaged(error):
                 raise
             self._connection = self._remake()
-        except sqlite3.DatabaseError:
+        except (sqlite3.DatabaseError, UnicodeError):  # the latter where sqlite3 quotes what is no text
             self._connection = self._remake()
         return self._connection
 
@@ -240,6 +240,11 @@ class Index:
                 db.execute(f"pragma user_version={VERSION}")
                 self.rebuilt += 1
             db.execute("commit")
+        except UnicodeError as error:
+            db.execute("rollback")
+            import sqlite3
+
+            raise sqlite3.DatabaseError("a name that is no text") from error
         except BaseException:
             if db.in_transaction:
                 db.execute("rollback")
@@ -277,19 +282,34 @@ def connect(path: str) -> sqlite3.Connection:
 
 
 def _is_ours(db: sqlite3.Connection) -> bool:
-    """Whether the version and every table are those that we make: a repository may bring triggers and endless views."""
-    db.execute("pragma trusted_schema=off")
-    if int(db.execute("pragma user_version").fetchone()[0]) != VERSION:
-        return False
-    made = db.execute("select sql from sqlite_master where name not like 'sqlite\\_%' escape '\\'").fetchall()
-    return sorted(" ".join(str(sql).split()).lower() for (sql,) in made) == _SCHEMA
+    """Whether the version and every table are those that we make: a repository may bring triggers and endless views.
+    Raises sqlite3.DatabaseError."""
+    import sqlite3
+
+    try:
+        db.execute("pragma trusted_schema=off")
+        if int(db.execute("pragma user_version").fetchone()[0]) != VERSION:
+            return False
+        # as bytes: in a damaged file they may be no text, and then sqlite3 can't even say what is wrong
+        sql = "select cast(sql as blob) from sqlite_master where name not like 'sqlite\\_%' escape '\\'"
+        made = [bytes(found or b"").decode("utf-8", "replace") for (found,) in db.execute(sql)]
+    except UnicodeError as error:
+        raise sqlite3.DatabaseError("not a database: its names are no text") from error
+    return sorted(" ".join(found.split()).lower() for found in made) == _SCHEMA
 
 
 def _damaged(error: Exception) -> bool:
     said = str(error)
     return any(
         words in said
-        for words in ("malformed", "not a database", "no such table", "no such column", "disk image")
+        for words in (
+            "malformed",
+            "not a database",
+            "no such table",
+            "no such column",
+            "disk image",
+            "Could not decode",
+        )
     )
 
 

@@ -198,7 +198,7 @@ def load(schemas: FrozenSet[str], data: bytes, what: str) -> Dict[str, Any]:
     if not isinstance(document, dict):
         raise ValueError(f"{what} is not a mapping")
     found = document.pop("schema", None)
-    if found not in schemas:
+    if not isinstance(found, str) or found not in schemas:
         raise StoreError(
             "{} has the format {}, and this mlorch reads {}".format(
                 what, f"`{found}`" if found else "of no version", " and ".join(sorted(schemas))
