@@ -36,6 +36,33 @@ def test_help_imports_nothing_heavy(arguments):
     assert loaded.isdisjoint(HEAVY)
 
 
+MODULES = {"--version": 90, "--help": 260, "validate": 470, "plan": 520, "graph": 520}
+"""Verb -> modules that a process may have loaded at its end, all told; counts, since a time would say more of the machine."""
+
+
+@pytest.mark.parametrize("verb", MODULES)
+def test_a_look_loads_few_modules_and_none_that_only_a_run_needs(verb, project):
+    code = (
+        "import sys\nfrom mlorch.cli import main\n"
+        f"assert main([{verb!r}]) == 0\n"
+        "print('\\n' + ','.join(sys.modules))"
+    )
+    env = {**project.env, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        check=True,
+        stdout=subprocess.PIPE,
+        encoding="utf-8",
+        cwd=project.cwd,
+        env=env,
+    )
+    loaded = set(done.stdout.splitlines()[-1].split(","))
+    assert loaded.isdisjoint(
+        {"joblib", "jsonschema", "numpy", "jinja2", "rich", "asyncio", "multiprocessing"}
+    )
+    assert len(loaded) <= MODULES[verb], f"{len(loaded)} modules"
+
+
 def test_no_module_of_ours_imports_click():
     folder = os.path.dirname(sys.modules["mlorch.cli"].__file__ or "")
     for name in os.listdir(folder):
