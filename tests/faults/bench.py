@@ -12,6 +12,11 @@ from typing import Callable, Dict, Iterator, List, Optional, Sequence
 from lab import Ended
 from scene import error_of
 
+DISTURBANCES = ("round", "edit", "gc", "verify", "runs at once")
+"""Kinds that are counted, but are no faults."""
+MEANT = 2000
+"""Faults that the whole suite means to inject at least."""
+
 
 @dataclass
 class Bench:

@@ -275,7 +275,7 @@ CAMPAIGNS = [
     Campaign(
         "limits",
         strike_limits,
-        {"open files": 50, "file size": 50, "processes": 50},
+        {"open files": 45, "file size": 45, "processes": 45},
         150,
         6,
         need_root(),
