@@ -101,7 +101,9 @@ def test_a_signal_ends_the_whole_tree_and_is_recorded(project: Project, number: 
         finally: [{run: "echo finally >> hooks"}]
         """
     )
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)  # these tests themselves may run under nohup
     process = project.start("run", "--json")
+    signal.signal(signal.SIGHUP, before)
     wait_for(lambda: bool(project.lines("pid")), "the step")
     process.send_signal(number)
     out, err = process.communicate(timeout=20)

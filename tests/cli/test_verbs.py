@@ -188,6 +188,7 @@ def test_a_folder_that_can_not_be_written_exits_8(project):
 )
 def test_a_signal_ends_a_run_which_says_how_to_resume(project, number, code, pipeline_text):
     (project.cwd / "mlorch.yaml").write_text(pipeline_text.replace("seq 1 5 >", "echo up; sleep 60 #"))
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)  # these tests themselves may run under nohup
     process = subprocess.Popen(
         [sys.executable, "-m", "mlorch", "run"],
         cwd=project.cwd,
@@ -197,6 +198,7 @@ def test_a_signal_ends_a_run_which_says_how_to_resume(project, number, code, pip
         encoding="utf-8",
         start_new_session=True,
     )
+    signal.signal(signal.SIGHUP, before)
     assert process.stderr is not None
     for line in process.stderr:
         if "load: started" in line:
