@@ -262,7 +262,7 @@ MUTANTS = [
         (4, 8),
         [
             (
-                "mlorch/store/contents.py",
+                "mlorch/store/witness.py",
                 "    return newest + (MARGIN if newest % 1_000_000_000 else COARSE) > taken",
                 "    return False",
             )
