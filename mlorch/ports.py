@@ -13,6 +13,7 @@ from typing import (
     ContextManager,
     FrozenSet,
     Iterable,
+    Iterator,
     List,
     Mapping,
     Optional,
@@ -170,8 +171,9 @@ class Store(Protocol):
         """`has`, or for what is not stored: its content stands at its path, or in `.mlorch/kept/` by digest."""
 
     # records
-    def records(self, key: Digest) -> List[Record]:
-        """All records of a key, newest first. Unreadable ones are skipped, foreign versions refused (StoreError)."""
+    def records(self, key: Digest) -> Iterator[Record]:
+        """All records of a key, newest first, read as they are asked for. Unreadable ones are skipped,
+        foreign versions refused (StoreError)."""
 
     def family(self, family: Digest, limit: int = 64) -> List[Record]:
         """The newest records that share a family."""

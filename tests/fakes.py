@@ -19,6 +19,7 @@ from typing import (
     Dict,
     FrozenSet,
     Iterable,
+    Iterator,
     List,
     Mapping,
     Optional,
@@ -132,8 +133,8 @@ class FakeStore:
 
     # ------------------------------------------------------------------------------------------------------- records
 
-    def records(self, key: Digest) -> List[Record]:
-        return list(reversed(self.by_key.get(key, [])))
+    def records(self, key: Digest) -> Iterator[Record]:
+        return iter(list(reversed(self.by_key.get(key, []))))
 
     def _all(self) -> List[Record]:
         return sorted(

@@ -201,9 +201,11 @@ class LocalStore:
 
     # ------------------------------------------------------------------------------------------------ records
 
-    @translated
-    def records(self, key: Digest) -> List[Record]:
-        return self.record_files.of_key(key)
+    def records(self, key: Digest) -> Iterator[Record]:
+        try:
+            yield from self.record_files.of_key(key)
+        except OSError as error:
+            raise fault_of(error) from error
 
     @translated
     def family(self, family: Digest, limit: int = 64) -> List[Record]:

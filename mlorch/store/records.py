@@ -92,15 +92,18 @@ class Records:
 
     # ------------------------------------------------------------------------------------------------ reading
 
-    def of_key(self, key: Digest) -> List[Record]:
-        """All readable records of a key, newest first. Raises StoreError for one of a foreign version."""
+    def of_key(self, key: Digest) -> Iterator[Record]:
+        """All readable records of a key, newest first, read one by one: mostly the first is all that is asked for.
+        Raises StoreError for one of a foreign version."""
         folder = os.path.join(self.path, key_folder(key))
         try:
             names = sorted((name for name in os.listdir(folder) if NAME.match(name)), reverse=True)
         except (FileNotFoundError, NotADirectoryError):
-            return []
-        found = [self._again(os.path.join(folder, name)) for name in names]
-        return [record for record in found if record is not None and record.key == key]
+            return
+        for name in names:
+            record = self._again(os.path.join(folder, name))
+            if record is not None and record.key == key:
+                yield record
 
     def load(self, path: str) -> Optional[Record]:
         """One record; None where it is gone or damaged. Raises StoreError for a foreign version."""

@@ -61,7 +61,7 @@ def look(project: Project) -> Dict[str, object]:
     store = project.store
     latest = store.latest(PIPELINE, "s")
     return {
-        "records": store.records(record(2, {}).key),
+        "records": list(store.records(record(2, {}).key)),
         "family": store.family(record(2, {}).family),
         "latest": latest.id if latest else None,
         "durations": store.durations(PIPELINE, "s", "s"),
@@ -147,12 +147,12 @@ def test_records_of_a_key_come_newest_first_and_bad_ones_are_left_out(project: P
     one, two = record(1, {}), record(1, {}, id="later", started=2_000_000.0)
     project.store.commit([two])
     project.store.commit([one])
-    assert project.store.records(one.key) == [two, one]
+    assert list(project.store.records(one.key)) == [two, one]
     folder = project.path(".mlorch", "records", one.key[7:9], one.key[9:])
     (name,) = [name for name in os.listdir(folder) if name.endswith("later.json")]
     os.chmod(os.path.join(folder, name), 0o644)
     os.truncate(os.path.join(folder, name), 40)
-    assert project.store.records(one.key) == [one]
+    assert list(project.store.records(one.key)) == [one]
     assert project.store.latest(PIPELINE, "s") == one
     assert verify(project.store, False).unreadable == (f"{one.key[7:9]}/{one.key[9:]}/{name}",)
 
@@ -170,14 +170,14 @@ def test_a_record_of_a_foreign_version_is_refused(project: Project) -> None:
     with pytest.raises(
         StoreError, match=r"has the format `mlorch.record/7`, and this mlorch reads mlorch.record/1"
     ):
-        project.store.records(one.key)
+        list(project.store.records(one.key))
 
 
 def test_a_record_that_names_a_path_outside_is_not_believed(project: Project) -> None:
     artifact = project.ingested("x", "1")
     evil = record(1, {"o": artifact.__class__("../../etc/x", artifact.content)})
     project.store.commit([evil])
-    assert project.store.records(evil.key) == []
+    assert list(project.store.records(evil.key)) == []
 
 
 def test_a_record_under_another_key_is_not_believed(project: Project) -> None:
@@ -188,8 +188,8 @@ def test_a_record_under_another_key_is_not_believed(project: Project) -> None:
     target = os.path.join(base, two.key[7:9], two.key[9:])
     for name in os.listdir(source):
         os.rename(os.path.join(source, name), os.path.join(target, name))
-    assert project.store.records(one.key) == []
-    assert project.store.records(two.key) == [two]
+    assert list(project.store.records(one.key)) == []
+    assert list(project.store.records(two.key)) == [two]
 
 
 # -------------------------------------------------------------------------------------------- opening a store
@@ -203,7 +203,7 @@ def test_reading_an_absent_store_writes_nothing(tmp_path: object) -> None:
     store = open_store(Settings(root, os.path.join(root, ".mlorch")), create=False)
     key = record(1, {}).key
     assert store.content("x") is not None
-    assert store.records(key) == []
+    assert list(store.records(key)) == []
     assert store.family(key) == []
     assert store.latest(PIPELINE, "s") is None
     assert store.durations(PIPELINE, "s", "s") == []

@@ -182,7 +182,7 @@ def test_the_store_may_lie_elsewhere(tmp_path: object) -> None:
     project.store.workspace.settle([output])
     assert project.read("x") == "1"
     assert sorted(os.listdir(project.path(".mlorch"))) == [".gitignore", "format", "publications", "tmp"]
-    assert project.reopen(create=False).records(record(1, {}).key)[0].outputs == {"o": artifact}
+    assert next(project.reopen(create=False).records(record(1, {}).key)).outputs == {"o": artifact}
 
 
 # ---------------------------------------------------------------------------------------------------- staging
