@@ -184,8 +184,10 @@ class LiveListener:
         return draw.Look(self._style, columns, rows, time.monotonic(), self._peeks)
 
     def _paint(self) -> None:
-        if self._ended or not self._terminal.in_front():
+        in_front = self._terminal.in_front()
+        if not in_front:
             self._terminal.lose()
+        if self._ended or not in_front:
             self._write()
             return
         above, self._texts = self._texts, []
