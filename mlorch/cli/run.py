@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
 from dataclasses import replace
 from enum import Enum
-from types import FrameType
 from typing import TYPE_CHECKING, List, Optional
 
 import typer
@@ -88,6 +86,7 @@ def run(
     if dry_run:
         return show_plan(options, request)
     from mlorch import app
+    from mlorch.cli.ending import Ending
     from mlorch.cli.idle import remember_run, watching
     from mlorch.cli.screens import listening, summary_text, tell_github
     from mlorch.report.documents import run_document
@@ -95,10 +94,10 @@ def run(
 
     if report is not None:
         check_target(report)
+    ending = Ending()
     with listening(options, progress.value if progress else None, events) as screen:
         witness = watching() if screen.screen is not None and events is None and report is None else None
-        summary = app.run(replace(request, witness=witness), screen.listeners)
-        let_exit_code_stand()
+        summary = app.run(replace(request, witness=witness), [*screen.listeners, ending])
     github = is_github(os.environ)
     if github:
         tell_github(summary)
@@ -141,15 +140,3 @@ def write_report_of(request: Request, summary: RunSummary, path: str, options: O
         return summary.exit_code or int(error.exit_code)
     say(f"report: {path}", options)
     return summary.exit_code
-
-
-def let_exit_code_stand() -> None:
-    """A run that has ended is not taken back by a signal: the next of each kind is passed over while the answer is
-    printed, and one more ends the process."""
-
-    def pass_over(number: int, frame: Optional[FrameType]) -> None:
-        del frame
-        signal.signal(number, signal.SIG_DFL)
-
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, pass_over)

@@ -14,6 +14,9 @@ from mlorch.timing import PHASES
 
 ENDED = ("step.finished", "step.cancelled")
 
+MOST = 1e15
+"""Seconds, or slots, beyond which a number is none of ours."""
+
 
 @dataclass(frozen=True)
 class AttemptTime:
@@ -72,16 +75,35 @@ def run_timings(store: Store, info: RunInfo) -> Timings:
             attempt = _attempt(event.instance, event.data, event.time)
             if attempt is not None:
                 attempts.append(attempt)
-    spans = [(str(phase), float(began), float(seconds)) for phase, began, seconds in told.get("spans", ())]
     return Timings(
         info,
-        int(told.get("slots", 0)),
-        sum(seconds for phase, _, seconds in spans if phase == "schedule"),
-        float(told.get("busy", 0.0)),
-        {str(phase): float(seconds) for phase, seconds in told.get("spent", {}).items()},
-        spans,
+        int(_number(told.get("slots"))),
+        sum(seconds for phase, _, seconds in _spans(told) if phase == "schedule"),
+        _number(told.get("busy")),
+        {str(phase): _number(seconds) for phase, seconds in _mapping(told.get("spent")).items()},
+        _spans(told),
         attempts,
     )
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _number(value: Any) -> float:
+    """A run's file may have been written by anybody: what is no finite number counts as 0."""
+    good = isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < MOST
+    return float(value) if good else 0.0
+
+
+def _spans(told: Mapping[str, Any]) -> List[Tuple[str, float, float]]:
+    spans = told.get("spans")
+    found = (
+        [item for item in spans if isinstance(item, list) and len(item) == 3]
+        if isinstance(spans, list)
+        else []
+    )
+    return [(str(phase), _number(began), _number(seconds)) for phase, began, seconds in found]
 
 
 def _attempt(instance: str, data: Mapping[str, Any], published: float) -> Optional[AttemptTime]:
@@ -91,13 +113,13 @@ def _attempt(instance: str, data: Mapping[str, Any], published: float) -> Option
     return AttemptTime(
         instance,
         str(data.get("outcome", "")),
-        int(told.get("slot", 0)),
-        float(told.get("sent", told["started"])),
-        float(told["started"]),
-        float(told.get("spawn", 0.0)),
-        float(data.get("seconds", 0.0)),
-        float(told.get("collect", 0.0)),
-        float(told["recorded"]) if "recorded" in told else None,
+        int(_number(told.get("slot"))),
+        _number(told.get("sent", told["started"])),
+        _number(told["started"]),
+        _number(told.get("spawn")),
+        _number(data.get("seconds")),
+        _number(told.get("collect")),
+        _number(told["recorded"]) if "recorded" in told else None,
         published,
     )
 

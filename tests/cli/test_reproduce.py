@@ -411,7 +411,9 @@ def test_another_environment_is_named_and_must_be_accepted(cli, scratch):
                 for path in info.iterdir():
                     path.unlink()
                 info.rmdir()
-        (site / "toy.py").write_text(f"VERSION = {version!r}\n")
+        (site / "toy.py").write_text(
+            f"VERSION = {version!r}\n" + "#" * int(float(version)) + "\n"
+        )  # no stale bytecode
 
     install("1.0")
     pipeline(cli, text, {"fit.py": "import toy\nprint(toy.VERSION)\n"})
@@ -516,7 +518,10 @@ def test_code_outside_the_project_is_not_kept_but_looked_at(cli, scratch, tmp_pa
     text = "steps:\n  a:\n    run: python a.py > ${{ outputs.o }}\n    outputs: {o: o.txt}\n"
     pipeline(cli, text, {"a.py": "import mine\nprint(mine.VALUE)\n"})
     assert verdicts(cli.json("reproduce", "a")) == {"a": "deterministic"}
-    write(tmp_path / "elsewhere", {"mine.py": "VALUE = 2\n"})
+    write(
+        tmp_path / "elsewhere",
+        {"mine.py": "VALUE = 2  # of another size, so that no bytecode is taken for it\n"},
+    )
     assert "elsewhere/mine.py as recorded → another content" in cli("reproduce", "a", code=8).stderr
     assert differing(cli.json("reproduce", "a", "--accept-environment", code=1))["o"]["text"] == "1 → 2"
 

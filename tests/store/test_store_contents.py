@@ -140,7 +140,7 @@ def test_a_link_swapped_in_during_the_run_is_noticed(
     assert project.store.content("d/x") == small("1")
     os.rename(project.path("d"), project.path("e"))
     os.symlink(str(outside), project.path("d"))
-    project.store.paths.refresh()
+    project.store.paths.forget("d/x")
     with pytest.raises(EnvironmentFault):
         project.store.content("d/x")
 
