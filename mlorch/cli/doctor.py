@@ -44,7 +44,7 @@ def versions() -> Dict[str, str]:
         "mlorch": __version__,
         "python": f"{platform.python_implementation()} {platform.python_version()}",
         "executable": sys.executable,
-        "system": f"{platform.system()} {platform.release()} {platform.machine()}",
+        "system": "{0} {2} {4}".format(*os.uname()),
         "sqlite": sqlite3.sqlite_version,
     }
     for name in PACKAGES:

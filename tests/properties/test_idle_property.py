@@ -23,7 +23,7 @@ from mlorch.cli.build import dispatch
 sys.path.insert(0, os.path.dirname(__file__))
 from project import Author
 
-SCENARIOS = int(os.environ.get("MLORCH_SCENARIOS", "50")) // 25
+SCENARIOS = max(1, int(os.environ.get("MLORCH_SCENARIOS", "50")) // 25)
 EDITS = int(os.environ.get("MLORCH_EDITS", "10")) // 2
 MARGIN = 0.06
 """Seconds after which a file is no longer too fresh to be believed."""
