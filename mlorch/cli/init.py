@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import sys
 from enum import Enum
@@ -23,11 +24,13 @@ WRITTEN, SAME, REPLACED = "written", "same", "replaced"
 
 class Ci(str, Enum):
     github = "github"
+    gitlab = "gitlab"
     cron = "cron"
 
 
 CI_FILES: Dict[Ci, Tuple[str, str]] = {
     Ci.github: ("github.yml", ".github/workflows/mlorch.yml"),
+    Ci.gitlab: ("gitlab.yml", ".gitlab-ci.yml"),
     Ci.cron: ("cron.sh", "mlorch-cron.sh"),
 }
 
@@ -41,7 +44,9 @@ def template_names() -> List[str]:
 TEMPLATE = typer.Option(
     None, "--template", metavar="NAME", help="minimal, sklearn or shell.", autocompletion=template_names
 )
-CI = typer.Option(None, "--ci", help="Add a GitHub workflow, or a script for cron.", show_default=False)
+CI = typer.Option(
+    None, "--ci", help="Add a GitHub workflow, a GitLab job, or a script for cron.", show_default=False
+)
 GITIGNORE = typer.Option(False, "--gitignore", help="Have git ignore the store and the pipeline's outputs.")
 LIST = typer.Option(False, "--list", help="List the templates.")
 FORCE = typer.Option(False, "--force", help="Replace files that are there.")
@@ -71,7 +76,15 @@ def init(
     done = install(folder, files, force)
     ignored = add_ignored(folder, outputs_of(folder)) if gitignore else []
     report(options, folder, None if adds_only else template, done, ignored)
+    if Ci.cron in extras:
+        say(f"a line for `crontab -e`, at five each morning:\n  0 5 * * * {cron_line(folder)}", options)
     return 0
+
+
+def cron_line(folder: str) -> str:
+    """The command of a cron line: in cron a `%` ends it, so there it has a backslash."""
+    script = os.path.join(folder, CI_FILES[Ci.cron][1])
+    return shlex.quote(script).replace("%", "\\%")
 
 
 def list_templates(options: Options) -> int:

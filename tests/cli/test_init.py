@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import importlib.util
 import os
 import stat
+import subprocess
+import sys
 
 import pytest
+import yaml
 
 from mlorch.cli.init import TEMPLATES, template_names
 
@@ -97,6 +101,44 @@ def test_ci_files_are_added_to_a_project(cli):
     assert "mlorch validate" in (cli.cwd / ".github/workflows/mlorch.yml").read_text()
     assert stat.S_IMODE((cli.cwd / "mlorch-cron.sh").stat().st_mode) == 0o755
     assert (cli.cwd / "mlorch.yaml").read_text() == "version: 1\n"
+
+
+def test_a_gitlab_job_is_yaml_with_a_cache_and_the_report(cli):
+    (cli.cwd / "mlorch.yaml").write_text("version: 1\n")
+    cli("init", "--ci", "gitlab")
+    job = yaml.safe_load((cli.cwd / ".gitlab-ci.yml").read_text())["mlorch"]
+    assert (
+        job["cache"][0]["paths"] == [".mlorch/"] and "mlorch run --report mlorch-report.html" in job["script"]
+    )
+
+
+def test_the_line_for_cron_runs_alone_logs_and_speaks_only_of_trouble(cli):
+    done = cli("init", "--template", "minimal", "--ci", "cron")
+    script = cli.cwd / "mlorch-cron.sh"
+    assert f"  0 5 * * * {script}" in done.stderr
+    command = cli.cwd / ".venv" / "bin" / "mlorch"
+    command.parent.mkdir(parents=True)
+    command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m mlorch "$@"\n')
+    command.chmod(0o755)
+
+    def cron():
+        env = {"HOME": str(cli.cwd), "PATH": "/usr/bin:/bin", "SHELL": "/bin/sh", "LOGNAME": "x"}
+        env.update({name: value for name, value in cli.env.items() if name == "PYTHONPATH"})
+        run = [str(script)]
+        return subprocess.run(
+            run, cwd="/", env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+
+    done = cron()
+    assert (done.returncode, done.stdout) == (0, "")
+    assert " exit 0\n" in (cli.cwd / ".mlorch" / "cron.log").read_text()
+    with open(cli.cwd / ".mlorch" / "cron.lock") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        (cli.cwd / "mlorch.yaml").write_text("version: 1\nname: x\n")
+        assert cron().returncode == 0, "another run is still at it"
+    done = cron()
+    assert done.returncode == 3 and "steps" in done.stdout
+    assert " exit 3\n" in (cli.cwd / ".mlorch" / "cron.log").read_text()
 
 
 def test_gitignore_names_the_store_and_the_outputs_once(cli):
