@@ -273,6 +273,8 @@ class Step:
     resources: Mapping[str, Tree] = field(default_factory=dict)
     """`cpus`, `memory` (bytes), `gpus` and free tokens; numbers or Templates. An absent `cpus` is 1."""
     hooks: Hooks = field(default_factory=Hooks)
+    owner: str = ""
+    """Whom alerts about it name; empty for the pipeline's."""
     goal: Mapping[str, str] = field(default_factory=dict)
     """Metric (dotted where nested) -> `max` or `min`, the most important first. Not part of the key."""
     report: Tuple[str, ...] = ()

@@ -8,7 +8,7 @@ import shlex
 import socket
 import threading
 import time
-from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from mlorch.model import Channel, Event, Pipeline
 from mlorch.notify.delivery import Delivery, deliver
@@ -152,7 +152,7 @@ class Alerts:
             file=self._pipeline.file,
             run=run,
             time=now,
-            owner=self._pipeline.owner,
+            owner=self._owner([item.instance for item in failed] if failing else [instance]),
             instance=instance,
             note=note,
             failed=tuple(failed) if failing else (),
@@ -163,6 +163,12 @@ class Alerts:
             host=str(self._meta.get("host") or socket.gethostname()),
             link=str(self._meta.get("ci") or ""),
         )
+
+    def _owner(self, instances: Sequence[str]) -> str:
+        """Of the steps that it is about, each once; the pipeline's for those without one, and for the run."""
+        steps = [self._pipeline.steps.get(name.split("@", 1)[0]) for name in instances]
+        owners = [step.owner if step is not None and step.owner else self._pipeline.owner for step in steps]
+        return ", ".join(dict.fromkeys(owner for owner in owners or [self._pipeline.owner] if owner))
 
     def _send(self, channel: Channel, alert: Alert) -> None:
         if self._worker is None:

@@ -111,6 +111,7 @@ class Builder:
             cache=build_cache(node.get("cache"), self.problems),
             resources=build_resources(node.map("resources"), owner, self.templates, self.problems),
             hooks=self.hooks(node, owner),
+            owner=self._text(node, "owner"),
             goal={name: str(item.plain) for name, _, item in node.map("goal").items()},
             report=self._texts(node, "report"),
             tags=self._texts(node, "tags"),

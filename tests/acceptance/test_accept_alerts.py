@@ -108,7 +108,7 @@ owner: ml-team@example.org
 pass_env: [FAIL]
 steps:
   a: {run: 'echo "ValueError: no such column"; test -z "${FAIL:-}"'}
-  b: {run: "true", needs: [a]}
+  b: {run: "true", needs: [a], owner: others@example.org}
 notify: [%s]
 """
 
@@ -370,3 +370,15 @@ def test_a_channel_that_hangs_does_not_hold_up_the_run(
     ran = project.run()
     assert time.monotonic() - began < 7
     assert any("not all sent" in text for text in ran.summary.warnings)
+
+
+def test_the_owner_of_a_step_is_named_for_its_failure(project: Project, web: Web) -> None:
+    project.pipeline(
+        """
+        owner: all@example.org
+        steps: {a: {run: "exit 1", owner: a@example.org}, b: {run: "exit 1"}, c: {run: "true", owner: c@example.org}}
+        notify: [{webhook: HOOK}]
+        """
+    )
+    project.run(code=1, keep_going=True)
+    assert sorted(web.got[0]["pipeline"]["owner"].split(", ")) == ["a@example.org", "all@example.org"]
