@@ -207,7 +207,7 @@ class Collector:
             for number, line in enumerate(lines, 1):
                 try:
                     row = json.loads(line) if line.strip() else {}
-                except ValueError:
+                except (ValueError, RecursionError):
                     row = None
                 if not isinstance(row, dict):
                     raise OutputError(f"output `history`, line {number}: expected one JSON mapping per line")
@@ -274,6 +274,10 @@ def read_metrics(path: str, shown: str) -> Any:
             return json.load(file)
     except ValueError as error:
         raise OutputError(f"metrics file `{shown}` is not JSON: {error}") from None
+    except RecursionError:
+        raise OutputError(
+            f"metrics file `{shown}` is nested too deeply; metrics are a mapping of numbers"
+        ) from None
 
 
 def metrics_problem(metrics: Any) -> str:

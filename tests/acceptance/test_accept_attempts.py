@@ -456,3 +456,15 @@ def test_a_module_that_nobody_imports_by_name_counts_once_it_was_loaded(project:
     ran = project.run()
     assert ran.executed == {"a"}
     assert project.log(ran["a"]) == "2\n"
+
+
+@pytest.mark.parametrize("name", ["metrics", "history"])
+def test_metrics_nested_without_end_fail_the_step_and_not_the_run(project: Project, name: str) -> None:
+    project.write("deep.py", "import sys\nopen(sys.argv[1], 'w').write('[' * 200000)\n")
+    project.pipeline(
+        'steps: {a: {run: "python deep.py ${{ outputs.NAME }}", outputs: {NAME: m.json}}}'.replace(
+            "NAME", name
+        )
+    )
+    ran = project.run(code=1)
+    assert name in ran["a"].error
