@@ -17,7 +17,8 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "tutorial.md"
 UPDATE = os.environ.get("MLORCH_UPDATE") == "1"
 VARIES = re.compile(
-    r" \(saved [^)]*\)| saves \S+|\b[0-9a-f]{6}\b|(?:about |at least |~)?\d[\d.]*(?:ms|m\d\ds|s)?\b|\d+%|just now|[─━·]+"
+    r" · saved \S+(?: \(\d+%\))?| \(saved [^)]*\)| saves \S+"
+    r"|\b[0-9a-f]{6}\b|(?:about |at least |~)?\d[\d.]*(?:ms|m\d\ds|s)?\b|\d+%|just now|[─━·]+"
 )
 """Run ids, times, counts, shares and the time saved (untold where it is too short); the rest is compared."""
 BLOCK = re.compile(
