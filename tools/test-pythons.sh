@@ -9,6 +9,8 @@ cd "$(dirname "$0")/.."
 failed= missing=
 # The default Python runs the correctness property at length; the others see that it holds there too.
 export MLORCH_SCENARIOS="${MLORCH_SCENARIOS:-10}" MLORCH_EDITS="${MLORCH_EDITS:-5}" MLORCH_ENGINE_CASES="${MLORCH_ENGINE_CASES:-200}"
+# What tests the system, a browser or other tools more than Python is tested once, by the default Python.
+ELSEWHERE="--ignore=tests/action --ignore=tests/benchmarks --ignore=tests/browser --ignore=tests/faults --ignore=tests/mutants"
 for version; do
     if ! python=$(sh tools/find-python.sh "$version"); then
         missing="$missing $version"
@@ -16,8 +18,8 @@ for version; do
     fi
     echo "== tests on Python $version ($python)"
     PYTHON=$python sh tools/setup.sh ".venv-$version" dev
-    # shellcheck disable=SC2046  # the arguments are words
-    if ! ".venv-$version/bin/python" -m pytest -q -n auto --dist worksteal $(echo "${PYTEST_ARGS:-}" | sed "s/{}/$version/g"); then
+    # shellcheck disable=SC2046,SC2086  # the arguments are words
+    if ! ".venv-$version/bin/python" -m pytest -q -n auto --dist worksteal $ELSEWHERE $(echo "${PYTEST_ARGS:-}" | sed "s/{}/$version/g"); then
         failed="$failed $version"
     fi
 done
