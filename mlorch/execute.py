@@ -329,8 +329,9 @@ def _notes(hub: Hub) -> List[str]:
 
 def last_failed(store: Store, pipeline: str) -> bool:
     """Whether the last run of a pipeline that came to an end of its own failed."""
-    ended = (info.status for info in store.runs() if info.pipeline == pipeline)
-    return next((status == "failed" for status in ended if status in ("succeeded", "failed")), False)
+    from mlorch.notify.standing import standing_of  # asked only where a pipeline has `on_recovery`
+
+    return standing_of(store.runs(), pipeline).failures > 0
 
 
 def _previous_metrics(store: Store, pipeline: Pipeline) -> Optional[Mapping[str, Value]]:
