@@ -15,6 +15,8 @@ from mlorch.report.style import PLAIN, Style, cells_of, pad, seconds_text
 EAGER = 8
 """Up to so many lanes edges part right below their source; beyond, only when their target comes."""
 MOST_EDGES = 5_000
+MOST_GUTTER = 24
+"""Names stand in one column, right of all lanes; where lanes take more cells than this, a row is as wide as its own."""
 NAME_CELLS = 12
 STATE_CELLS = 8
 SECONDS_CELLS = 5
@@ -37,12 +39,15 @@ COLORS = {"failed": "red", "succeeded": "green", "run": "cyan", "maybe": "yellow
 Row = Tuple[Dict[int, int], int]
 """Column -> directions, and how many columns the row has."""
 
+Block = Tuple[Node, int, str, List[str]]
+"""A node, its column, its row of lanes, and the rows below it in which its edges part."""
+
 
 def draw(view: GraphView, style: Style = PLAIN) -> str:
     """The whole graph, however many nodes it has; without lanes where nobody could follow them any more."""
     crowded = len(view.edges) > MOST_EDGES
     lanes = Lanes(replace(view, edges=()) if crowded else view)
-    blocks: List[Tuple[Node, int, str, List[str]]] = []
+    blocks: List[Block] = []
     before: List[str] = []
     for node in view.nodes:
         above = [_text(row, style) for row in lanes.arrive(node.id)]
@@ -57,9 +62,10 @@ def draw(view: GraphView, style: Style = PLAIN) -> str:
     lines = list(before)
     width = max([NAME_CELLS, *(cells_of(_name(node, style)) + 2 for node in view.nodes)])
     words = max([STATE_CELLS, *(cells_of(node.word) + 1 for node in view.nodes)])
-    for node, at, lane, below in blocks:
-        lines.append(_node_line(node, (at, lane, below), (width, words), style))
-        lines += below
+    gutter = min(MOST_GUTTER, max([_room(block) for block in blocks], default=0))
+    for block in blocks:
+        lines.append(_node_line(block, gutter, (width, words), style))
+        lines += block[3]
     if crowded:
         lines.append(f"({len(view.edges):,} edges are too many to draw: select steps, or use --format dot)")
     return "\n".join(lines) + "\n" if lines else ""
@@ -77,10 +83,16 @@ def _text(row: Row, style: Style) -> str:
     return "".join(parts).rstrip()
 
 
-def _node_line(node: Node, place: Tuple[int, str, List[str]], cells: Tuple[int, int], style: Style) -> str:
-    column, row, below = place
+def _room(block: Block) -> int:
+    """Cells left of a node's name: it stands right of its own lanes and of those that part from it."""
+    _, column, row, below = block
+    return max([2 * column + 1, len(row), *(len(line) for line in below)]) + 2
+
+
+def _node_line(block: Block, gutter: int, cells: Tuple[int, int], style: Style) -> str:
+    node, column, row, _ = block
     lane = row.ljust(2 * column + 1)
-    room = max([len(lane), *(len(line) for line in below)]) + 2
+    room = max(gutter, _room(block))
     glyph = style.paint(style.glyph(node.glyph), COLORS.get(node.state, "dim"))
     marked = lane[: 2 * column] + glyph + lane[2 * column + 1 :] + " " * (room - len(lane))
     seconds = seconds_text(node.seconds) if node.seconds is not None and node.seconds >= 0.05 else ""
