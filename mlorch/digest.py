@@ -13,6 +13,7 @@ from mlorch.model import Digest, Value
 
 PREFIX = "blake3:"
 CHUNK = 1 << 20
+_encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False).encode
 
 
 def digest_bytes(data: bytes) -> Digest:
@@ -43,9 +44,13 @@ def digest_stream(file: BinaryIO) -> Digest:
 
 def canonical(value: Value) -> bytes:
     """One byte sequence for each typed value: `1`, `1.0`, `true` and `"1"` all differ, the order of keys does not count."""
-    return json.dumps(
-        tag_floats(value), sort_keys=True, ensure_ascii=True, separators=(",", ":"), allow_nan=False
-    ).encode("ascii")
+    try:
+        return _encode(value).encode("ascii")
+    except (
+        ValueError,
+        TypeError,
+    ):  # a NaN, or a mapping of another kind: rare, and most values need not be copied
+        return _encode(tag_floats(value)).encode("ascii")
 
 
 def tag_floats(value: Any) -> Any:

@@ -340,7 +340,7 @@ def _previous_metrics(store: Store, pipeline: Pipeline) -> Optional[Mapping[str,
     for info in store.runs(limit=5):
         if info.pipeline != pipeline.file or info.status not in ("succeeded", "failed"):
             continue
-        for event in store.events(info.id):
+        for event in store.events(info.id, having='"metrics":{'):
             if event.instance == event.step and event.data.get("metrics"):
                 for name, value in event.data["metrics"].items():
                     found[f"{event.step}.{name}"] = value

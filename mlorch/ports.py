@@ -218,8 +218,9 @@ class Store(Protocol):
     def runs(self, limit: Optional[int] = None) -> List[RunInfo]:
         """Newest first."""
 
-    def events(self, run: str) -> Iterable[Event]:
-        """The events of a run, in order; a torn last line is left out."""
+    def events(self, run: str, having: str = "") -> Iterable[Event]:
+        """The events of a run, in order; a torn last line is left out. With `having`, those alone whose JSON holds this text:
+        the others are not even parsed."""
 
     def size(self) -> Tuple[int, int]:
         """(bytes in objects, bytes that `gc` with its defaults would free), from the index, cheaply."""

@@ -10,6 +10,7 @@ from mlorch.engine.checks import evaluate_checks, problem_of
 from mlorch.engine.decider import Decider, plain_metrics, result_of
 from mlorch.engine.retire import Foreseer, by_step, stale_of_removed, stale_of_step
 from mlorch.errors import ExpressionError, SpecError, UsageError
+from mlorch.lastused import LastUsed
 from mlorch.model import (
     Artifact,
     Decision,
@@ -17,7 +18,6 @@ from mlorch.model import (
     Pipeline,
     Problem,
     Reason,
-    Record,
     Result,
     Settings,
     Step,
@@ -34,9 +34,6 @@ from mlorch.plan.signatures import Signatures
 from mlorch.plan.world import Expansion, World
 from mlorch.ports import Publication, Store
 from mlorch.timing import timed
-
-RUNS_BACK = 5
-"""How many runs back the last use of a record is looked for."""
 
 
 @dataclass(frozen=True)
@@ -290,37 +287,6 @@ class _Outside:
         record = self._store.latest(self._world.pipeline.file, instance.name)
         metrics = plain_metrics(record) if record is not None else {}
         return Result(instance, "succeeded", outputs, metrics)
-
-
-class LastUsed:
-    """The record that an instance had, executed or cached, in the newest run that knows of it: what a person compares
-    with. Run files are read when first asked."""
-
-    def __init__(self, store: Store, pipeline: str) -> None:
-        self._store = store
-        self._pipeline = pipeline
-        self._ids: Optional[Dict[str, str]] = None
-
-    def __call__(self, instance: Instance) -> Optional[Record]:
-        latest = self._store.latest(self._pipeline, instance.name)
-        if latest is None:
-            return None
-        if self._ids is None:
-            self._ids = self._read()
-        used = self._ids.get(instance.name, latest.id)
-        if used == latest.id:
-            return latest
-        return next((item for item in self._store.family(latest.family) if item.id == used), latest)
-
-    def _read(self) -> Dict[str, str]:
-        found: Dict[str, str] = {}
-        for info in self._store.runs(limit=RUNS_BACK):
-            if info.pipeline != self._pipeline:
-                continue
-            for event in self._store.events(info.id):
-                if event.data.get("record"):
-                    found.setdefault(event.instance, str(event.data["record"]))
-        return found
 
 
 def _is_one_of(names: FrozenSet[str]) -> Callable[[Instance], bool]:

@@ -177,7 +177,7 @@ class FakeStore:
     def runs(self, limit: Optional[int] = None) -> List[RunInfo]:
         return []
 
-    def events(self, run: str) -> Iterable[Event]:
+    def events(self, run: str, having: str = "") -> Iterable[Event]:
         return []
 
     def size(self) -> Tuple[int, int]:

@@ -308,8 +308,8 @@ class LocalStore:
         return self.run_files.list(limit)
 
     @translated
-    def events(self, run: str) -> Iterable[Event]:
-        events = iter(self.run_files.events(run))
+    def events(self, run: str, having: str = "") -> Iterable[Event]:
+        events = iter(self.run_files.events(run, having))
         first = list(itertools.islice(events, 1))  # what is wrong with the file shows now
         return itertools.chain(first, _told(events))
 

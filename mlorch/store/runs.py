@@ -57,13 +57,13 @@ class RunFiles:
         except (FileNotFoundError, NotADirectoryError):
             return []
 
-    def events(self, run: str) -> Iterable[Event]:
-        """The events of a run, in order. Raises StoreError where there is no such run, or it is of a foreign
-        version."""
+    def events(self, run: str, having: str = "") -> Iterable[Event]:
+        """The events of a run, in order; with `having`, of those whose line holds it. Raises StoreError where there is no such
+        run, or it is of a foreign version."""
         path = os.path.join(self.path, run, EVENTS)
         if not is_id(run) or not os.path.exists(path):
             raise StoreError(f"there is no run `{run}`", "`mlorch runs` lists those that there are")
-        return _events(path)
+        return _events(path, having)
 
     def list(self, limit: Optional[int] = None) -> List[RunInfo]:
         """Newest first; those that ended are remembered by the index."""
@@ -100,7 +100,7 @@ class RunFiles:
         live = is_locked(path)  # asked before reading: a run that ends in between has its last event read
         first: Optional[Event] = None
         last: Optional[Event] = None
-        for event in _events(path):
+        for event in _events(path, '"kind":"run.'):
             first = event if event.kind == "run.started" and first is None else first
             last = event if event.kind == "run.finished" else last
         data: Dict[str, Any] = dict(first.data) if first else {}
@@ -210,8 +210,8 @@ def new_id(taken: Iterable[str] = ()) -> str:
             return name
 
 
-def _events(path: str) -> Iterator[Event]:
-    for document in lines.read(path, SCHEMA):
+def _events(path: str, having: str = "") -> Iterator[Event]:
+    for document in lines.read(path, SCHEMA, having.encode("ascii")):
         try:
             yield serial.from_json(Event, document)
         except ValueError:

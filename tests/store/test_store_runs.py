@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -234,3 +235,17 @@ def test_events_are_read_one_after_the_other(project: Project) -> None:
         assert tracemalloc.get_traced_memory()[1] < 2_000_000
     finally:
         tracemalloc.stop()
+
+
+def test_events_that_hold_a_text_are_found_without_the_others(project: Project) -> None:
+    log = begin(project, "r1")
+    names = ["s", "s@1", 'a"b', "é"]
+    for name in names:
+        log.append(Event("step.cached", 2.0, "r1", name, "s", {"record": "of " + name}))  # type: ignore[attr-defined]
+    log.close()  # type: ignore[attr-defined]
+    whole = list(project.store.events("r1"))
+    for name in names:
+        having = '"instance":' + json.dumps(name)
+        found = list(project.store.events("r1", having))
+        assert found == [event for event in whole if event.instance == name]
+        assert len(found) == 1
