@@ -13,10 +13,12 @@ from dataclasses import dataclass
 from typing import Any, Dict, List, Mapping, Optional
 
 from mlorch import __version__
+from mlorch.cli.init import SCHEMA
 from mlorch.errors import EnvironmentFault
 from mlorch.model import Settings
 from mlorch.plan.code import find_interpreter
 from mlorch.report.style import bytes_text
+from mlorch.spec.schema import schema_path
 from mlorch.store.check import REMOTE, mount_kind
 from mlorch.store.paths import AREA
 
@@ -85,7 +87,7 @@ def examine(settings: Settings, python: Optional[str], environ: Mapping[str, str
         look_at_interpreter(settings.root, python, environ),
         look_at_descriptors(),
     ]
-    return findings
+    return findings + look_at_schema(settings.root)
 
 
 def nearest(path: str) -> str:
@@ -173,3 +175,15 @@ def look_at_descriptors() -> Finding:
     if 0 <= soft < 256:
         return Finding("problem", "open files", f"at most {soft}", "raise it with `ulimit -n 1024`")
     return Finding("ok", "open files", f"at most {soft}" if soft >= 0 else "no limit")
+
+
+def look_at_schema(root: str) -> List[Finding]:
+    """Whether the copy of the schema that editors read is that of this version; nothing where there is none."""
+    path = os.path.join(root, SCHEMA)
+    if not os.path.isfile(path):
+        return []
+    with open(path, "rb") as theirs, open(schema_path(), "rb") as ours:
+        if theirs.read() == ours.read():
+            return [Finding("ok", "schema", f"{SCHEMA} is of this version")]
+    hint = f"run `mlorch schema -o {SCHEMA}`"
+    return [Finding("note", "schema", f"{SCHEMA}, which editors read, is of another version of mlorch", hint)]

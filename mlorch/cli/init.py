@@ -1,4 +1,4 @@
-"""`init`: a project that runs at once."""
+"""`init`: a project that runs at once, and what CI and editors need for one."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import shlex
 import shutil
 import sys
 from enum import Enum
-from typing import Dict, Iterator, List, Optional, Tuple
+from typing import Dict, List, Optional, Sequence, Tuple
 
 import typer
 
@@ -15,11 +15,16 @@ from mlorch.cli.common import Options, print_document, print_text, say
 from mlorch.cli.complete import complete_folders
 from mlorch.cli.ignore import add_ignored, outputs_of
 from mlorch.errors import EnvironmentFault, UsageError, did_you_mean
+from mlorch.spec.schema import schema_path
 
 TEMPLATES = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "templates")
 DEFAULT = "minimal"
 PIPELINES = ("mlorch.yaml", "pipeline.yaml")
+SCHEMA = "mlorch.schema.json"
+"""What the first line of every template names to editors; a copy of the installed schema."""
 WRITTEN, SAME, REPLACED = "written", "same", "replaced"
+Files = List[Tuple[str, str]]
+"""(source, path in the project) of each."""
 
 
 class Ci(str, Enum):
@@ -32,6 +37,18 @@ CI_FILES: Dict[Ci, Tuple[str, str]] = {
     Ci.github: ("github.yml", ".github/workflows/mlorch.yml"),
     Ci.gitlab: ("gitlab.yml", ".gitlab-ci.yml"),
     Ci.cron: ("cron.sh", "mlorch-cron.sh"),
+}
+
+
+class Editor(str, Enum):
+    vscode = "vscode"
+
+
+EDITOR_FILES: Dict[Editor, Files] = {
+    Editor.vscode: [
+        ("extensions.json", ".vscode/extensions.json"),
+        ("settings.json", ".vscode/settings.json"),
+    ]
 }
 
 DIRECTORY = typer.Argument(None, metavar="[DIR]", help="Default: here.", autocompletion=complete_folders)
@@ -47,6 +64,9 @@ TEMPLATE = typer.Option(
 CI = typer.Option(
     None, "--ci", help="Add a GitHub workflow, a GitLab job, or a script for cron.", show_default=False
 )
+EDITOR = typer.Option(
+    None, "--editor", help="Add VS Code's settings: completion, help, errors.", show_default=False
+)
 GITIGNORE = typer.Option(False, "--gitignore", help="Have git ignore the store and the pipeline's outputs.")
 LIST = typer.Option(False, "--list", help="List the templates.")
 FORCE = typer.Option(False, "--force", help="Replace files that are there.")
@@ -57,22 +77,25 @@ def init(
     directory: Optional[str] = DIRECTORY,
     template: Optional[str] = TEMPLATE,
     ci: Optional[List[Ci]] = CI,
+    editor: Optional[Editor] = EDITOR,
     gitignore: bool = GITIGNORE,
     list_: bool = LIST,
     force: bool = FORCE,
 ) -> int:
-    """A project from a template; or CI and .gitignore for one."""
+    """A project from a template; or CI, editor and .gitignore for one."""
     if list_:
         return list_templates(options)
     folder = os.path.abspath(directory or options.root or ".")
     present = [name for name in PIPELINES if os.path.lexists(os.path.join(folder, name))]
     extras = list(ci or ())
-    adds_only = bool(present) and template is None and (bool(extras) or gitignore)
-    files: List[Tuple[str, str]] = []
+    adds_only = bool(present) and template is None and (bool(extras) or bool(editor) or gitignore)
+    files: Files = []
     if not adds_only:
         template = template or ask_template(options)
-        files += list(template_files(template))
+        files += template_files(template)
     files += [(os.path.join(TEMPLATES, "_ci", CI_FILES[item][0]), CI_FILES[item][1]) for item in extras]
+    if editor:
+        files += editor_files(editor, folder, force, [path for _, path in files])
     done = install(folder, files, force)
     ignored = add_ignored(folder, outputs_of(folder)) if gitignore else []
     report(options, folder, None if adds_only else template, done, ignored)
@@ -87,10 +110,23 @@ def cron_line(folder: str) -> str:
     return shlex.quote(script).replace("%", "\\%")
 
 
+def editor_files(editor: Editor, folder: str, force: bool, others: Sequence[str]) -> Files:
+    """An editor's files, and the schema where `others` lack it.
+
+    Raises UsageError where settings that are there would be lost, with what to add to them.
+    """
+    files = [(os.path.join(TEMPLATES, "_editor", name), path) for name, path in EDITOR_FILES[editor]]
+    for source, path in files:
+        if not force and state(source, os.path.join(folder, path)) == REPLACED:
+            with open(source, encoding="utf-8") as file:
+                lines = " ".join(file.read().split())[1:-1].strip()
+            hint = f"add to it: {lines}; and run `mlorch schema -o {SCHEMA}`"
+            raise UsageError(f"{path} is there already", hint)
+    return files if SCHEMA in others else [*files, (schema_path(), SCHEMA)]
+
+
 def list_templates(options: Options) -> int:
-    found = [
-        (name, describe(name), [target for _, target in template_files(name)]) for name in template_names()
-    ]
+    found = [(name, describe(name), [path for _, path in template_files(name)]) for name in template_names()]
     if options.json:
         templates = [{"name": name, "description": text, "files": files} for name, text, files in found]
         print_document({"schema": "mlorch.templates/1", "templates": templates})
@@ -117,21 +153,23 @@ def ask_template(options: Options) -> str:
     return str(typer.prompt("template", default=DEFAULT, err=True))
 
 
-def template_files(template: str) -> Iterator[Tuple[str, str]]:
-    """(source, path in the project) of each file, sorted. Raises UsageError for an unknown template."""
+def template_files(template: str) -> Files:
+    """The template's own, sorted, and the schema. Raises UsageError for an unknown template."""
     names = template_names()
     if template not in names:
         hint = did_you_mean(template, names) or "one of " + ", ".join(names)
         raise UsageError(f"unknown template `{template}`", hint)
     base = os.path.join(TEMPLATES, template)
+    found: Files = []
     for folder, folders, files in os.walk(base):
         folders[:] = sorted(name for name in folders if name != "__pycache__")
         for name in sorted(files):
             source = os.path.join(folder, name)
-            yield source, os.path.relpath(source, base)
+            found.append((source, os.path.relpath(source, base)))
+    return [*found, (schema_path(), SCHEMA)]
 
 
-def install(folder: str, files: List[Tuple[str, str]], force: bool) -> List[Tuple[str, str]]:
+def install(folder: str, files: Files, force: bool) -> List[Tuple[str, str]]:
     """Copy files; (path, what was done). Nothing is written where one of them would replace something else.
 
     Raises UsageError (files are in the way), EnvironmentFault.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 from mlorch.cli.doctor import examine, file_system, look_at_interpreter, look_at_reflinks, nearest
+from mlorch.cli.init import SCHEMA
 from mlorch.settings import read_settings
 
 
@@ -39,3 +40,17 @@ def test_kinds_of_file_systems(tmp_path):
 
 def test_a_store_that_is_not_there_is_looked_at_where_it_will_be(tmp_path):
     assert nearest(str(tmp_path / "a" / "b")) == str(tmp_path)
+
+
+def test_a_schema_of_another_version_is_told(cli):
+    cli("schema", "-o", SCHEMA)
+    assert {"schema": "ok"}.items() <= found_by(cli).items()
+    (cli.cwd / SCHEMA).write_text("{}")
+    assert {"schema": "note"}.items() <= found_by(cli).items()
+    assert f"schema  run `mlorch schema -o {SCHEMA}`" in cli("doctor").stdout
+    (cli.cwd / SCHEMA).unlink()
+    assert "schema" not in found_by(cli)
+
+
+def found_by(cli):
+    return {item["subject"]: item["level"] for item in cli.json("doctor")["findings"]}

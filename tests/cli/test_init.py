@@ -41,7 +41,9 @@ def test_the_templates(cli):
 def test_a_template_is_copied_as_it_is(cli, template):
     document = cli.json("init", "new", "--template", template)
     assert document["template"] == template
-    assert tree(cli.cwd / "new") == tree(os.path.join(TEMPLATES, template))
+    written = tree(cli.cwd / "new")
+    assert written.pop("mlorch.schema.json").decode() == cli("schema").stdout
+    assert written == tree(os.path.join(TEMPLATES, template))
     assert {item["action"] for item in document["files"]} == {"written"}
 
 
@@ -101,6 +103,30 @@ def test_ci_files_are_added_to_a_project(cli):
     assert "mlorch validate" in (cli.cwd / ".github/workflows/mlorch.yml").read_text()
     assert stat.S_IMODE((cli.cwd / "mlorch-cron.sh").stat().st_mode) == 0o755
     assert (cli.cwd / "mlorch.yaml").read_text() == "version: 1\n"
+
+
+def test_an_editors_settings_are_added_to_a_project(cli):
+    (cli.cwd / "mlorch.yaml").write_text("version: 1\n")
+    document = cli.json("init", "--editor", "vscode")
+    paths = [item["path"] for item in document["files"]]
+    assert paths == [".vscode/extensions.json", ".vscode/settings.json", "mlorch.schema.json"]
+    assert "redhat.vscode-yaml" in (cli.cwd / ".vscode/extensions.json").read_text()
+    assert {item["action"] for item in cli.json("init", "--editor", "vscode")["files"]} == {"same"}
+
+
+def test_settings_that_are_there_stay_and_what_to_add_is_told(cli):
+    (cli.cwd / "mlorch.yaml").write_text("version: 1\n")
+    (cli.cwd / ".vscode").mkdir()
+    (cli.cwd / ".vscode/settings.json").write_text('{"editor.rulers": [100]}\n')
+    before = tree(cli.cwd)
+    done = cli("init", "--editor", "vscode", code=2)
+    assert done.stderr.startswith(
+        'error: .vscode/settings.json is there already\n  add to it: "yaml.schemas": {'
+    )
+    assert done.stderr.endswith("; and run `mlorch schema -o mlorch.schema.json`\n")
+    assert tree(cli.cwd) == before
+    cli("init", "--editor", "vscode", "--force")
+    assert "yaml.schemas" in (cli.cwd / ".vscode/settings.json").read_text()
 
 
 def test_a_gitlab_job_is_yaml_with_a_cache_and_the_report(cli):

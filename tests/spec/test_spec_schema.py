@@ -103,19 +103,50 @@ def test_every_key_has_a_description_and_an_example_that_fits() -> None:
     for name, part in parts(schema()):
         found.append(name)
         assert part.get("description", "").endswith("."), name
-        assert part.get("examples"), name
         whole = {**part, "definitions": schema()["definitions"]}
-        for example in part["examples"]:
+        examples = {**referred(part), **part}.get("examples")
+        assert examples, name
+        for example in examples:
             jsonschema.Draft7Validator(whole).validate(example)
     assert len(found) > 90
 
 
+def referred(part: Dict[str, Any]) -> Dict[str, Any]:
+    """The definition that a part takes its meaning from; empty where it has none."""
+    for reference in part.get("allOf", ()):
+        name = reference["$ref"].rsplit("/", 1)[1]
+        found: Dict[str, Any] = schema()["definitions"][name]
+        return found
+    return {}
+
+
 def test_definitions_have_examples_that_fit() -> None:
     for name, part in schema()["definitions"].items():
-        assert part.get("description"), name
         assert part.get("title"), "the title is what errors say was expected: " + name
         for example in part["examples"]:
             jsonschema.Draft7Validator({**part, "definitions": schema()["definitions"]}).validate(example)
+
+
+def users(part: Any) -> Iterator[Dict[str, Any]]:
+    """Every part that refers to a definition."""
+    if isinstance(part, dict):
+        if "allOf" in part:
+            yield part
+        for inner in part.values():
+            yield from users(inner)
+    elif isinstance(part, list):
+        for inner in part:
+            yield from users(inner)
+
+
+def test_what_is_said_of_a_key_is_said_in_one_place() -> None:
+    """Editors show the description that stands deepest, and the examples of all."""
+    found = list(users(schema()))
+    for part in found:
+        definition = referred(part)
+        assert ("description" in part) != ("description" in definition), part
+        assert part.get("examples") != definition["examples"], part
+    assert len(found) > 60
 
 
 def test_it_has_nothing_whose_errors_no_person_can_read() -> None:
