@@ -7,13 +7,14 @@ import platform
 import signal
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from mlorch import __version__, timing
 from mlorch.caller import caller
 from mlorch.claims import touched_paths
+from mlorch.closing import cut_off, exit_code, status
 from mlorch.engine.attempts import AttemptMaker
 from mlorch.engine.events import outcome_data, reason_data
 from mlorch.engine.foresight import Opened, expected_steps
@@ -26,7 +27,7 @@ from mlorch.engine.resources import Pool, detect_capacity
 from mlorch.engine.retire import Retirer
 from mlorch.engine.settle import Settler
 from mlorch.engine.shape import FILE, shape_text
-from mlorch.errors import EnvironmentFault, ExitCode, SpecError
+from mlorch.errors import EnvironmentFault, MlorchError, SpecError
 from mlorch.model import Decision, Event, Instance, Outcome, Pipeline, Problem, RunSummary, Settings, Value
 from mlorch.plan.declare import step_place
 from mlorch.ports import Launcher, Lease, Listener, RunLog, Store
@@ -69,13 +70,15 @@ class Journal:
             instance.step.id if instance is not None else "",
             data,
         )
-        self.log.append(event)
-        for listener in self.listeners:
-            try:
-                listener(event)
-            except BrokenPipeError:
-                if self.unread is not None:
-                    self.unread(signal.SIGPIPE)
+        try:
+            self.log.append(event)
+        finally:  # on a full disk they are the only ones to hear of it
+            for listener in self.listeners:
+                try:
+                    listener(event)
+                except BrokenPipeError:
+                    if self.unread is not None:
+                        self.unread(signal.SIGPIPE)
 
 
 def execute(
@@ -143,19 +146,26 @@ def _locked(session: Session, choice: Choice, options: Options, context: Context
     log = store.begin_run(context.run)
     emit = Journal(context.run, log, pipeline, context.listeners, context.inbox.put)
     emit("run.started", **_meta(session, options, dry.decisions))
+    hub: Optional[Hub] = None
     try:
-        log.write(FILE, shape_text(pipeline, session.graph, (item.instance for item in dry.decisions)))
-        for warning in (*context.warnings, *dry.warnings):
-            emit("warning", text=warning)
-        launcher = JoblibLauncher(context.run)
-        hub = make_hub(session, choice, options, dry, emit, launcher, tuple(context.lease.fds))
-        context.inbox.attach(hub.interrupt)
-        outcomes = hub.run()
-        unmatched = session.unmatched(choice, [item.instance for item in outcomes])
-        warnings = [*context.warnings, *dry.warnings, *_notes(hub), *unmatched]
-        code = _exit_code(outcomes, hub.signal)
+        try:
+            log.write(FILE, shape_text(pipeline, session.graph, (item.instance for item in dry.decisions)))
+            for warning in (*context.warnings, *dry.warnings):
+                emit("warning", text=warning)
+            hub = make_hub(
+                session, choice, options, dry, emit, JoblibLauncher(context.run), tuple(context.lease.fds)
+            )
+            context.inbox.attach(hub.interrupt)
+            outcomes = hub.run()
+            unmatched = session.unmatched(choice, [item.instance for item in outcomes])
+            warnings = [*context.warnings, *dry.warnings, *_notes(hub), *unmatched]
+            code = exit_code(outcomes, hub.signal)
+            size, reclaimable = store.size()
+        except (MlorchError, OSError, KeyboardInterrupt, SystemExit) as error:
+            with suppress(MlorchError, OSError):
+                emit("run.finished", **cut_off(error, hub, time.time() - context.began))
+            raise
         seconds = time.time() - context.began
-        size, reclaimable = store.size()
         summary = RunSummary(
             context.run,
             pipeline,
@@ -170,7 +180,7 @@ def _locked(session: Session, choice: Choice, options: Options, context: Context
         )
         emit(
             "run.finished",
-            status=_status(outcomes, hub.signal),
+            status=status(outcomes, hub.signal),
             seconds=seconds,
             exit_code=code,
             totals=summary.totals(),
@@ -303,21 +313,6 @@ def _signals() -> Iterator[Inbox]:
 
 
 # ------------------------------------------------------------------------------------------------------------- summary
-
-
-def _status(outcomes: Sequence[Outcome], number: Optional[int]) -> str:
-    if number is not None:
-        return "cancelled"
-    return "failed" if _exit_code(outcomes, number) else "succeeded"
-
-
-def _exit_code(outcomes: Sequence[Outcome], number: Optional[int]) -> int:
-    if number is not None:
-        return 128 + number
-    if any(item.environment for item in outcomes):
-        return int(ExitCode.ENVIRONMENT)
-    failed = any(item.outcome == "failed" and not item.tolerated for item in outcomes)
-    return int(ExitCode.STEP_FAILED if failed else ExitCode.DONE)
 
 
 def _notes(hub: Hub) -> List[str]:

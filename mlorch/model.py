@@ -11,7 +11,7 @@ seconds, times seconds since the epoch (UTC). Nothing here imports anything of m
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Dict, FrozenSet, List, Mapping, Optional, Tuple, Union
+from typing import Any, Dict, FrozenSet, Iterable, List, Mapping, Optional, Tuple, Union
 
 Value = Any
 """None, bool, int, float, str, or lists and string-keyed mappings of these; strings may be ArtifactPath."""
@@ -750,11 +750,16 @@ class RunSummary:
     """Step -> the steps right above it."""
 
     def totals(self) -> Dict[str, int]:
-        names = ("succeeded", "cached", "failed", "skipped", "blocked", "cancelled")
-        counts = dict.fromkeys(names, 0)
-        for outcome in self.outcomes:
-            counts[outcome.outcome] += 1
-        return counts
+        return totals_of(self.outcomes)
+
+
+def totals_of(outcomes: Iterable[Outcome]) -> Dict[str, int]:
+    """How many there are of each outcome."""
+    names = ("succeeded", "cached", "failed", "skipped", "blocked", "cancelled")
+    counts = dict.fromkeys(names, 0)
+    for outcome in outcomes:
+        counts[outcome.outcome] += 1
+    return counts
 
 
 # ------------------------------------------------------------------------------------------------------------ attempts

@@ -355,12 +355,13 @@ def _look_at_checks(decider: Decider, decision: Decision) -> Tuple[Decision, Res
 
 def _check_effects(decisions: Sequence[Decision]) -> None:
     seen: Dict[str, Instance] = {}
+    problems: List[Problem] = []
     for decision in decisions:
         effect = decision.invocation.effect if decision.invocation is not None else ""
-        if not effect:
-            continue
-        if effect in seen:
-            message = f"`{seen[effect].name}` and `{decision.instance.name}` have the same effect `{effect}`"
+        first = seen.setdefault(effect, decision.instance)
+        if effect and first is not decision.instance:
+            message = f"`{first.name}` and `{decision.instance.name}` have the same effect `{effect}`"
             place = step_place(decision.instance.step, "effect")
-            raise SpecError([Problem("E702", message, place, hint="add `${{ step.instance }}` to its name")])
-        seen[effect] = decision.instance
+            problems.append(Problem("E702", message, place, hint="add `${{ step.instance }}` to its name"))
+    if problems:
+        raise SpecError(problems)

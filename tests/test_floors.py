@@ -37,7 +37,8 @@ FLOORS: Dict[str, float] = {
     "__main__": 7,
 }
 SAME_ROOM = dict.fromkeys(
-    ("alerting", "caller", "causes", "claims", "commit", "execute", "lastused", "session", "steady"), "app"
+    ("alerting", "caller", "causes", "claims", "closing", "commit", "execute", "lastused", "session", "steady"),
+    "app",
 )
 """Modules that are parts of the room of another module."""
 WITHIN_A_FLOOR = {("errors", "model"), ("__init__", "api"), ("__init__", "errors")}

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import heapq
 import queue
 import random
@@ -104,15 +105,25 @@ class Hub:
         except BaseException:
             # The store or a bug ends the run: what runs must not go on without it.
             self._parts.launcher.cancel(None)
+            with contextlib.suppress(MlorchError, OSError):
+                self._cancel_rest()
             raise
         finally:
             self._parts.launcher.close()
             self._commits.close()
-        for instance in self._parts.frontier.unfinished():
-            self._conclude(
-                Outcome(instance.name, instance.step.id, "cancelled"), Result(instance, "cancelled")
-            )
+        self._cancel_rest()
         return in_order(self.outcomes, self._parts.frontier.world)
+
+    def _cancel_rest(self) -> None:
+        """The run is over: what has no outcome gets this one, and nothing follows from it."""
+        for instance in self._parts.frontier.unfinished():
+            if instance.name not in self.outcomes:
+                self._emit_cancelled(instance)
+
+    def _emit_cancelled(self, instance: Instance, attempts: int = 0) -> None:
+        outcome = Outcome(instance.name, instance.step.id, "cancelled", attempts=attempts)
+        self.outcomes[instance.name] = outcome
+        self._parts.emit("step.cancelled", instance, outcome=outcome)
 
     def _step(self) -> bool:
         """One turn: dispatch what fits, record what has ended, take what has come, else decide one more instance, else
@@ -224,9 +235,7 @@ class Hub:
         elif decision.action in ("skipped", "blocked"):
             self._not_run(decision)
         elif self._stopping and not (self.signal is None and looks_at_failures(instance)):
-            self._conclude(
-                Outcome(instance.name, instance.step.id, "cancelled"), Result(instance, "cancelled")
-            )
+            self._cancel(instance)
         else:
             self._enqueue(new_work(self._parts, instance, decision))
 
@@ -415,9 +424,12 @@ class Hub:
                 continue
             if work.number:
                 self._parts.store.workspace.unstage(work.invocation.outputs)
-            outcome = Outcome(work.instance.name, work.instance.step.id, "cancelled", attempts=work.number)
-            self._parts.emit("step.cancelled", work.instance, outcome=outcome)
-            self._conclude(outcome, Result(work.instance, "cancelled"))
+            self._cancel(work.instance, work.number)
+
+    def _cancel(self, instance: Instance, attempts: int = 0) -> None:
+        """It does not run any more; others learn of it."""
+        self._emit_cancelled(instance, attempts)
+        self._conclude(self.outcomes[instance.name], Result(instance, "cancelled"))
 
     def _conclude(self, outcome: Outcome, result: Result) -> None:
         self.outcomes[outcome.instance] = outcome

@@ -16,6 +16,7 @@ from mlorch.engine.recipe import write_recipe
 from mlorch.engine.resources import Grant, Pool
 from mlorch.engine.retire import Retirer
 from mlorch.engine.settle import Emit, Settler, Work
+from mlorch.errors import MlorchError
 from mlorch.model import Artifact, Attempt, Decision, Instance, Problem
 from mlorch.plan.declare import BindError, Declarations, step_place
 from mlorch.plan.frontier import Frontier
@@ -144,7 +145,7 @@ def _reference(declarations: Declarations, instance: Instance, path: str) -> str
 def is_stale(parts: Parts, work: Work) -> bool:
     """Whether a source or a code file differs from what the key was made of: then the key is made anew.
 
-    What a step made is put right instead: its content is known. Raises BindError where this does not come to an end,
+    What a step made is put right instead: its content is known. Raises MlorchError where this does not come to an end,
     StoreError where the content is lost.
     """
     name = work.instance.name
@@ -158,7 +159,7 @@ def is_stale(parts: Parts, work: Work) -> bool:
     if parts.remade[name] > MOST_REMADE:
         message = f"`{changed}`, which `{name}` reads, changes all the time"
         hint = "let nothing write it while the pipeline runs"
-        raise BindError(Problem("E403", message, work.instance.step.place, hint=hint))
+        raise MlorchError(message, hint)  # no problem of the pipeline: it has no code
     return True
 
 

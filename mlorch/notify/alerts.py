@@ -102,7 +102,8 @@ class Alerts:
     def _run_finished(self, event: Event, data: Mapping[str, Any]) -> None:
         status, seconds = data.get("status"), float(data.get("seconds") or 0.0)
         if status == "failed":
-            self._tell("failure", event.run, seconds=seconds)
+            # the sentence is there where no step failed, but the machine: a full disk
+            self._tell("failure", event.run, note=str(data.get("error") or ""), seconds=seconds)
         elif status == "succeeded":
             if self._standing.failures:
                 count = self._standing.failures

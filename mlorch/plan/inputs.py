@@ -108,7 +108,7 @@ class InputBinder:
     def _check(self, instance: Instance, name: str, value: Value, place: Place) -> None:
         if not isinstance(value, str):
             message = f"input `{name}` of `{instance.name}` must be a path, not {value!r}"
-            raise BindError(Problem("E403", message, place, hint="name a file, a folder or a glob"))
+            raise BindError(Problem("E408", message, place, hint="name a file, a folder or a glob"))
         if isinstance(value, ArtifactPath):
             return
         reason = paths.refusal(value)

@@ -18,7 +18,10 @@ class Code(NamedTuple):
 
 
 CODES: Mapping[str, Code] = {
-    "E101": Code("not YAML", "The text can't be read as YAML. Nothing after that point was looked at."),
+    "E101": Code(
+        "not YAML",
+        "The text can't be read as YAML, or a file named `.json` as JSON. Nothing after that point was looked at.",
+    ),
     "E102": Code("unknown key", "The key is not one of the language. Keys that begin with `x-` are yours."),
     "E103": Code(
         "key of a later version",
@@ -120,9 +123,7 @@ CODES: Mapping[str, Code] = {
         "two outputs in one place", "Two steps or instances write the same path, or one inside the other's."
     ),
     "E403": Code(
-        "input without a value",
-        "The step behind an input was skipped, its path is no text, or something changes it all the time.",
-        "plan",
+        "input without a value", "An input is null, mostly as the step behind it was skipped.", "plan"
     ),
     "E404": Code(
         "missing input", "No file is there, or none matches the glob, and no step makes it.", "plan"
@@ -134,6 +135,9 @@ CODES: Mapping[str, Code] = {
     ),
     "E406": Code("step reads what it writes", "A step's inputs may not overlap its own outputs."),
     "E407": Code("not an output", "An output is one file, or one folder below the root."),
+    "E408": Code(
+        "input that is no path", "The expression of an input gives something else than text.", "plan"
+    ),
     "E501": Code(
         "expression failed",
         "The expression is well formed, but has no value: a division by zero, a missing key.",

@@ -34,6 +34,9 @@ LONGEST_TAG = 60
 def read(source: Source, problems: Problems) -> Optional[Node]:
     """The document of a source; None for an empty one. Raises UnreadableError after noting the problem."""
     reader = _Reader(source, problems)
+    if source.name.endswith(".json"):
+        _take_json(reader, source, problems)
+        return reader.document
     try:
         for event in yaml.parse(source.text, Loader=_LOADER):
             reader.take(event)
@@ -47,9 +50,20 @@ def read(source: Source, problems: Problems) -> Optional[Node]:
             "E101", message, source.spot(0, 1), "save the file as UTF-8 text without control characters"
         )
         raise UnreadableError from None
-    if not source.name.endswith(".json"):
-        reader.check_tabs()
+    reader.check_tabs()
     return reader.document
+
+
+def _take_json(reader: _Reader, source: Source, problems: Problems) -> None:
+    from mlorch.spec.json_events import JsonError, events  # few pipelines have a file in JSON
+
+    try:
+        for event in events(source.text):
+            reader.take(event)
+    except JsonError as error:
+        message = f"this is not JSON: {error}"
+        problems.error("E101", message, source.spot(error.at, error.at + 1), "check the text before it too")
+        raise UnreadableError from None
 
 
 class _Frame:

@@ -19,8 +19,9 @@ from kit import Project
 from store_helpers import Project as Stored
 from store_helpers import publication
 
-from mlorch.errors import CorruptObject
-from mlorch.model import Artifact
+from mlorch import app
+from mlorch.errors import CorruptObject, MlorchError
+from mlorch.model import Artifact, Event
 from mlorch.ports import Publication
 from mlorch.store import faults, files
 
@@ -182,6 +183,35 @@ def test_a_full_disk_is_not_the_steps_failure(project: Project) -> None:
     failed = [item for item in told.summary.outcomes if item.outcome == "failed"]
     assert failed and "free some space" in failed[0].hint
     assert project.run(params=("x=2",)).code == 0
+
+
+@pytest.mark.parametrize("at", ["sync:EIO:1", "write:ENOSPC:1+"])
+def test_a_run_that_the_machine_ends_says_so_in_its_last_event(project: Project, at: str) -> None:
+    """It failed, and did not crash; who waited is cancelled, and whoever listens hears of it."""
+    project.pipeline(TWO)
+    heard: List[Event] = []
+
+    def hear(event: Event) -> None:
+        heard.append(event)
+        if event.kind == "step.started":
+            faults.arm(at)
+
+    try:
+        with pytest.raises((MlorchError, OSError)):
+            app.run(project.request(), [hear])
+    finally:
+        faults.arm("")
+    (last,) = [event for event in heard if event.kind == "run.finished"]
+    assert heard[-1] is last
+    assert (last.data["status"], last.data["exit_code"]) == ("failed", 8) and last.data["error"]
+    totals = last.data["totals"]
+    assert isinstance(totals, dict) and sum(totals.values()) == totals["cancelled"] + totals["succeeded"] == 2
+    if at == "sync:EIO:1":  # on a full disk no file can say so
+        (run,) = json.loads(project.cli("runs", "--json").stdout)["runs"]
+        assert run["status"] == "failed", run
+        shown = json.loads(project.cli("show", "--json").stdout)
+        assert {step["outcome"] for step in shown["steps"]} == {"cancelled"}, shown
+    project.run()
 
 
 def test_a_secret_in_an_exception_is_masked_in_json(project: Project) -> None:
