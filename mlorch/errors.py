@@ -5,6 +5,7 @@ A failing *step* is an outcome, not an exception: these are raised when mlorch i
 
 from __future__ import annotations
 
+import errno
 from enum import IntEnum
 from typing import TYPE_CHECKING, Optional, Sequence, Tuple
 
@@ -105,6 +106,44 @@ class MachineFault(EnvironmentFault):
 
 NO_STEPS_DOING = (MachineFault, StoreError)
 """Errors that are not the fault of the step that they strike."""
+
+
+HINTS = {
+    errno.ENOSPC: "free some space (`mlorch gc` shows what it would free), then run again",
+    errno.EDQUOT: "your quota is used up: free some space, then run again",
+    errno.EROFS: "make the file system writable, or put the store elsewhere with [store] path",
+    errno.EACCES: "check the owner and the permissions",
+    errno.EPERM: "check the owner and the permissions",
+    errno.EMFILE: "raise the limit of open files (`ulimit -n`), or use fewer jobs",
+    errno.ENFILE: "the system has too many open files; close some programs",
+    errno.ENOMEM: "the machine is out of memory; use fewer jobs",
+    errno.EFBIG: "raise the limit of a file's size (`ulimit -f`)",
+    errno.EIO: "the disk reports an error: check it (`dmesg`) before you go on",
+}
+
+
+def fault_of(error: OSError) -> EnvironmentFault:
+    """One sentence that names the thing, and what to do about it."""
+    what = error.strerror or str(error)
+    name = error.filename2 if error.errno == errno.EXDEV and error.filename2 else error.filename
+    where = f"`{_shown(name)}`: " if name is not None else ""
+    hint = HINTS.get(error.errno or 0, "see that the file system is in order, then run again")
+    kind = MachineFault if error.errno in HINTS else EnvironmentFault
+    return kind(f"{where}{what[:1].lower() + what[1:]}", hint)
+
+
+def _shown(name: object) -> str:
+    return name.decode("utf-8", "surrogateescape") if isinstance(name, bytes) else str(name)
+
+
+_BLIND = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO, errno.ENOSPC, errno.EDQUOT))
+
+
+def unless_blind(error: BaseException) -> None:
+    """Raise MachineFault where the machine can't tell what stands somewhere: no descriptor, no memory, a bad disk. Keys
+    are made of what is there, so nothing may be taken for absent, or for another thing, on such a day."""
+    if isinstance(error, OSError) and error.errno in _BLIND:
+        raise fault_of(error) from error
 
 
 class ExpressionError(Exception):

@@ -24,7 +24,7 @@ from mlorch.model import (
 )
 from mlorch.plan.bind import Binder
 from mlorch.plan.code import CodeReader, Interpreter, find_interpreter
-from mlorch.plan.declare import BindError, Declarations, output_patterns, step_place
+from mlorch.plan.declare import BindError, Declarations, check_effects, output_patterns, step_place
 from mlorch.plan.expand import axis_steps, expand
 from mlorch.plan.frontier import Frontier, Wanted
 from mlorch.plan.graph import Graph, build
@@ -336,7 +336,7 @@ def dry_run(session: Session, choice: Choice) -> DryRun:
     if problems:
         unique = {(problem.message, problem.place): problem for problem in problems}
         raise SpecError(list(unique.values()))
-    _check_effects(decisions)
+    check_effects(decisions)
     return DryRun(decisions, world, frontier, decider, list(dict.fromkeys(warnings)))
 
 
@@ -351,17 +351,3 @@ def _look_at_checks(decider: Decider, decision: Decision) -> Tuple[Decision, Res
     reasons = (*decision.reasons, Reason("check", text=problem))
     result = replace(result_of(decision, failed=True), causes=(decision.instance.name,))
     return replace(decision, reasons=reasons), result
-
-
-def _check_effects(decisions: Sequence[Decision]) -> None:
-    seen: Dict[str, Instance] = {}
-    problems: List[Problem] = []
-    for decision in decisions:
-        effect = decision.invocation.effect if decision.invocation is not None else ""
-        first = seen.setdefault(effect, decision.instance)
-        if effect and first is not decision.instance:
-            message = f"`{first.name}` and `{decision.instance.name}` have the same effect `{effect}`"
-            place = step_place(decision.instance.step, "effect")
-            problems.append(Problem("E702", message, place, hint="add `${{ step.instance }}` to its name"))
-    if problems:
-        raise SpecError(problems)

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
 
 from mlorch.compat import tomllib
-from mlorch.errors import SpecError, did_you_mean
+from mlorch.errors import SpecError, did_you_mean, unless_blind
 from mlorch.model import Place, Problem, Settings, SourceFile
 
 FILE = "mlorch.toml"
@@ -168,6 +168,7 @@ def _read(path: str) -> Optional[str]:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
+        unless_blind(error)
         raise _invalid(f"can't be read: {error.strerror}", hint="make it a readable file") from error
     if len(data) > LARGEST_FILE:
         raise _invalid("is over 1 MiB", hint="settings are a few lines; see `docs/cli.md`")

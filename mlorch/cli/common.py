@@ -15,7 +15,7 @@ import typer
 from mlorch import __version__
 from mlorch.cli import tell_unwritten
 from mlorch.cli.complete import complete_folders
-from mlorch.errors import EnvironmentFault, ExitCode, MlorchError, UsageError
+from mlorch.errors import EnvironmentFault, ExitCode, MlorchError, UsageError, fault_of
 
 MACHINE = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO, errno.ENOMEM}
 MACHINE |= {
@@ -150,8 +150,6 @@ def guard(options: Options, body: Callable[[], int]) -> int:
         return tell(EnvironmentFault("out of memory", "close something, or give the machine more"), options)
     except OSError as error:
         if error.errno in MACHINE:
-            from mlorch.store.translate import fault_of
-
             return tell(fault_of(error), options)
         return tell_bug(error, options)
     except Exception as error:

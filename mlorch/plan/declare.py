@@ -7,8 +7,8 @@ import posixpath
 from typing import Callable, Dict, Iterable, List, Mapping, Optional, Sequence, Set, Tuple
 
 from mlorch import expressions
-from mlorch.errors import ExpressionError
-from mlorch.model import BoundOutput, Instance, Place, Problem, Step, Template
+from mlorch.errors import ExpressionError, SpecError
+from mlorch.model import BoundOutput, Decision, Instance, Place, Problem, Step, Template
 from mlorch.plan import paths
 from mlorch.plan.manifest import STAGING_TOKEN
 from mlorch.plan.names import Names
@@ -162,6 +162,21 @@ class Declarations:
             hint="add `${{ step.instance }}` to the path" if same else "give each its own path",
             notes=((step_place(other[0].step, "outputs." + other[1]), 1, "the other one is here"),),
         )
+
+
+def check_effects(decisions: Sequence[Decision]) -> None:
+    """No two instances may have one effect's name. Raises SpecError."""
+    seen: Dict[str, Instance] = {}
+    problems: List[Problem] = []
+    for item in decisions:
+        effect = item.invocation.effect if item.invocation is not None else ""
+        first = seen.setdefault(effect, item.instance)
+        if effect and first is not item.instance:
+            text = f"`{first.name}` and `{item.instance.name}` have the same effect `{effect}`"
+            place = step_place(item.instance.step, "effect")
+            problems.append(Problem("E702", text, place, hint="add `${{ step.instance }}` to its name"))
+    if problems:
+        raise SpecError(problems)
 
 
 def bound_outputs(step: Step, known: Mapping[str, str], staged: Set[str]) -> Tuple[BoundOutput, ...]:

@@ -8,7 +8,7 @@ import stat
 import threading
 from typing import Any, Callable, FrozenSet, Iterable, Iterator, List, Mapping, Optional, Sequence, Tuple
 
-from mlorch.errors import EnvironmentFault
+from mlorch.errors import EnvironmentFault, fault_of
 from mlorch.model import Artifact, Content, Digest, Entry, Event, Record, Settings, Value
 from mlorch.ports import RunInfo, Workspace
 from mlorch.store import check, files, tree, usage
@@ -25,7 +25,7 @@ from mlorch.store.records import Records, row
 from mlorch.store.runs import RunFiles, RunFolder
 from mlorch.store.session import Session, is_live
 from mlorch.store.temporaries import Temporaries
-from mlorch.store.translate import fault_of, translated
+from mlorch.store.translate import translated
 from mlorch.store.workspace import LocalWorkspace
 from mlorch.timing import timed
 

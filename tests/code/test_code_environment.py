@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -278,3 +279,33 @@ def test_nothing_is_executed(project: Any) -> None:
     project.call_rows("steps:f")
     project.run("python steps.py; python -m pkg; ./steps.py")
     assert not mark.exists()
+
+
+@pytest.mark.parametrize("limited", ["code", "settings", "module"])
+def test_what_can_not_be_looked_at_for_the_machine_is_not_taken_for_absent(
+    tmp_path: Path, limited: str
+) -> None:
+    """Out of descriptors, in a process of its own: a key made of less than what is there would be another step's."""
+    (tmp_path / "work.py").write_text("def f():\n    pass\n")
+    (tmp_path / "mlorch.toml").write_text("[screen]\n")
+    (tmp_path / "mlorch.yaml").write_text("version: 1\nname: a\nsteps: {a: {call: 'work:f'}}\n")
+    script = f"""
+import os, resource, sys
+from mlorch.errors import MachineFault
+from mlorch.model import FunctionRef
+from mlorch.plan.code.listing import _read as listing
+from mlorch.plan.code.reader import _read as code
+from mlorch.settings import _read as settings
+lowest = os.open("/dev/null", os.O_RDONLY)
+os.close(lowest)
+resource.setrlimit(resource.RLIMIT_NOFILE, (lowest, lowest))
+deeds = dict(code=lambda: code({str(tmp_path)!r}, "work.py", "x"), settings=lambda: settings({str(tmp_path)!r} + "/mlorch.toml"),
+             module=lambda: listing({str(tmp_path)!r}))
+try:
+    print(deeds[{limited!r}]())
+except MachineFault as fault:
+    print("fault", fault.message, fault.hint)
+"""
+    done = subprocess.run([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
+    assert done.stdout.startswith("fault ") and "too many open files" in done.stdout
+    assert "ulimit -n" in done.stdout

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Dict, FrozenSet, Iterable, List, Mapping, Optional, Set, Tuple
 from urllib.parse import unquote, urlsplit
 
+from mlorch.errors import unless_blind
 from mlorch.plan.code.interpreter import Interpreter
 from mlorch.plan.code.markers import Requirement, holds, marker_values, normal_name, read_requirement
 
@@ -185,7 +186,8 @@ def _egg_requires(text: str) -> List[Requirement]:
 def _names(folder: str) -> List[str]:
     try:
         return sorted(os.listdir(folder))
-    except OSError:
+    except OSError as error:
+        unless_blind(error)
         return []
 
 
@@ -193,5 +195,6 @@ def _text(path: str) -> str:
     try:
         with open(path, encoding="utf-8", errors="replace") as file:
             return file.read()
-    except OSError:
+    except OSError as error:
+        unless_blind(error)
         return ""

@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Dict, List, Mapping, Tuple
 
+from mlorch.errors import unless_blind
 from mlorch.plan.code.interpreter import Interpreter
 from mlorch.plan.code.unit import UNREADABLE, parse
 
@@ -47,7 +48,8 @@ def read_editable(interpreter: Interpreter) -> Editable:
 def _pth_files(site: str) -> List[str]:
     try:
         return sorted(name for name in os.listdir(site) if name.endswith(".pth"))
-    except OSError:
+    except OSError as error:
+        unless_blind(error)
         return []
 
 
@@ -55,7 +57,8 @@ def _lines(path: str) -> List[str]:
     try:
         with open(path, encoding="utf-8", errors="surrogateescape") as file:
             return [line.strip() for line in file]
-    except OSError:
+    except OSError as error:
+        unless_blind(error)
         return []
 
 
@@ -64,7 +67,8 @@ def _mapping(path: str) -> Dict[str, str]:
     try:
         with open(path, "rb") as file:
             module = parse(file.read())
-    except (OSError, *UNREADABLE):
+    except (OSError, *UNREADABLE) as error:
+        unless_blind(error)
         return {}
     found: Dict[str, str] = {}
     for statement in module.body:

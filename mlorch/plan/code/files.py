@@ -6,6 +6,8 @@ import os
 import stat
 from typing import Dict, FrozenSet, Optional
 
+from mlorch.errors import unless_blind
+
 _OUTSIDE = (".mlorch", ".git")
 
 
@@ -53,7 +55,8 @@ class Files:
         try:
             if not stat.S_ISREG(os.stat(os.path.join(self._root, path)).st_mode):
                 return False
-        except (OSError, ValueError):
+        except (OSError, ValueError) as error:
+            unless_blind(error)
             return False
         return path.partition("/")[0] not in _OUTSIDE and not self.in_environment(path)
 

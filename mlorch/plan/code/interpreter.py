@@ -9,7 +9,7 @@ import sys
 from dataclasses import dataclass
 from typing import Dict, List, Mapping, Optional, Set, Tuple
 
-from mlorch.errors import EnvironmentFault
+from mlorch.errors import EnvironmentFault, unless_blind
 
 _NAMED = re.compile(r"^(python|pypy)(3\.\d+)$")
 _CONDA = re.compile(r"^python-(3\.\d+)\..*\.json$")
@@ -105,7 +105,8 @@ def _pyvenv(prefix: str) -> Optional[Dict[str, str]]:
     try:
         with open(os.path.join(prefix, "pyvenv.cfg"), encoding="utf-8", errors="replace") as file:
             pairs = [line.partition("=") for line in file]
-    except OSError:
+    except OSError as error:
+        unless_blind(error)
         return None
     return {key.strip().lower(): value.strip() for key, _, value in pairs}
 
@@ -154,7 +155,8 @@ def _libraries(prefix: str) -> List[Base]:
     for lib in ("lib", "lib64"):
         try:
             names = sorted(os.listdir(os.path.join(prefix, lib)))
-        except OSError:
+        except OSError as error:
+            unless_blind(error)
             continue
         for name in names:
             match = _NAMED.match(name)
@@ -181,7 +183,8 @@ def _base(executable: str, real: str) -> Optional[Base]:
 def _conda_versions(prefix: str) -> Set[str]:
     try:
         names = os.listdir(os.path.join(prefix, "conda-meta"))
-    except OSError:
+    except OSError as error:
+        unless_blind(error)
         return set()
     matches = (_CONDA.match(name) for name in names)
     return {match.group(1) for match in matches if match}

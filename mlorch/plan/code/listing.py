@@ -6,6 +6,8 @@ import os
 from dataclasses import dataclass, field
 from typing import Dict, FrozenSet, Mapping, Set
 
+from mlorch.errors import unless_blind
+
 _SUFFIXES = (".py", ".pyc")
 _EXTENSIONS = (".so", ".pyd")
 
@@ -41,7 +43,8 @@ def _read(folder: str) -> Listing:
         with os.scandir(folder) as entries:
             for entry in entries:
                 (folders if entry.is_dir() else files).add(entry.name)
-    except OSError:
+    except OSError as error:
+        unless_blind(error)
         return Listing()
     return Listing(frozenset(folders), frozenset(files), _modules(files))
 

@@ -8,6 +8,7 @@ import os
 from typing import Callable, Dict, FrozenSet, Optional, Sequence, Tuple
 
 from mlorch.digest import digest_file
+from mlorch.errors import unless_blind
 from mlorch.model import Problem, Row
 from mlorch.plan.code.files import Files, covers
 from mlorch.plan.code.gather import Base, Gatherer, Parts
@@ -220,7 +221,8 @@ def _undeclared(what: str, step: str) -> Problem:
 def _outside_digest(path: str) -> Optional[str]:
     try:
         return digest_file(path)
-    except OSError:
+    except OSError as error:
+        unless_blind(error)
         return None
 
 
@@ -234,6 +236,7 @@ def _read(root: str, path: str, raw: str) -> Optional[Unit]:
             if kind == CONTENT and not head.startswith(b"#!") and not path.endswith(_SHELL_SCRIPT):
                 return Unit(path, CONTENT, raw)
             unit = read_unit(path, head + file.read(), kind)
-    except OSError:
+    except OSError as error:
+        unless_blind(error)
         return None
     return dataclasses.replace(unit, digest=raw) if kind == CONTENT else unit

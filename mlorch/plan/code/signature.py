@@ -7,7 +7,7 @@ import os
 from dataclasses import dataclass
 from typing import Any, Dict, FrozenSet, List, Optional, Tuple, Union
 
-from mlorch.errors import did_you_mean
+from mlorch.errors import did_you_mean, unless_blind
 from mlorch.model import FunctionRef, Problem
 from mlorch.plan.code.modules import Finder
 from mlorch.plan.code.reader import CodeReader
@@ -104,6 +104,7 @@ class _Resolver:
             with open(path, "rb") as file:
                 module = parse(file.read())
         except OSError as error:
+            unless_blind(error)
             return self._problem("E303", f"{path} can't be read: {error.strerror}", "make it readable")
         except UNREADABLE as error:
             line = getattr(error, "lineno", None)
