@@ -37,7 +37,18 @@ FLOORS: Dict[str, float] = {
     "__main__": 7,
 }
 SAME_ROOM = dict.fromkeys(
-    ("alerting", "caller", "causes", "claims", "closing", "commit", "execute", "lastused", "session", "steady"),
+    (
+        "alerting",
+        "caller",
+        "causes",
+        "claims",
+        "closing",
+        "commit",
+        "execute",
+        "lastused",
+        "session",
+        "steady",
+    ),
     "app",
 )
 """Modules that are parts of the room of another module."""
