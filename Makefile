@@ -14,8 +14,8 @@ FAULTS ?=
 BIN := .venv/bin
 
 .PHONY: help demo demo-flights test test-all soak faults mutants fuzz promises check format clean
-.PHONY: bench bench-quick bench-scheduling
-.PHONY: setup-examples setup-test setup-lint
+.PHONY: bench bench-quick bench-scheduling site
+.PHONY: setup-examples setup-test setup-lint setup-docs
 
 help:                ## Show this list
 	@awk -F ' *## ' '/^[a-z-]+:.*##/ { split($$1, name, ":"); printf "  make %-16s %s\n", name[1], $$2 }' Makefile
@@ -68,6 +68,10 @@ bench-quick: setup-examples    ## Time this tree beside the commit before it (3 
 bench-scheduling: setup-examples   ## How good the order of steps is, on graphs of real workflows
 	@$(BIN)/python -m benchmarks scheduling $(BENCH_ARGS)
 
+site: setup-docs               ## Build the documentation as a site into build/site; a link that leads nowhere fails
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet
+	@echo "build/site/index.html"
+
 format: setup-lint             ## Rewrite the sources in the project's format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
@@ -81,6 +85,9 @@ setup-examples:
 
 setup-test:
 	@PYTHON='$(PYTHON)' sh tools/setup.sh .venv dev examples reproduce
+
+setup-docs:
+	@PYTHON='$(PYTHON)' sh tools/setup.sh .venv docs
 
 setup-lint:
 	@PYTHON='$(PYTHON)' sh tools/setup.sh .venv dev examples reproduce lint

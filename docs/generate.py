@@ -4,12 +4,13 @@
     python docs/generate.py --check   say what differs, and exit 1
 
 `errors.md` is made of the registry of codes and the test cases; the tables of keys in `language.md` are made
-of the JSON schema.
+of the JSON schema, and `schemas.md` of the schemas of answers.
 """
 
 from __future__ import annotations
 
 import glob
+import json
 import os
 import sys
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
@@ -150,7 +151,33 @@ def language_page() -> str:
     return before + BEGIN + keys_tables() + END + after
 
 
-PAGES = {"errors.md": errors_page, "language.md": language_page}
+# ------------------------------------------------------------------------------------------------- schemas
+
+SCHEMAS = """# JSON schemas
+
+Made by `docs/generate.py` of the files in `schemas/`; a test keeps it so.
+
+With `--json` a verb prints one document, and its key `schema` says which: `{"schema": "mlorch.plan/1", …}`. A later version of
+mlorch may add keys to one; a change that programs would notice gives it another number. Times are UTC in ISO-8601, durations are
+seconds. The schemas are draft-07; a wheel has them in `mlorch/schemas/`.
+
+| document | what | |
+| --- | --- | --- |
+"""
+
+
+def schemas_page() -> str:
+    """`docs/schemas.md`."""
+    rows = []
+    for path in sorted(glob.glob(os.path.join(os.path.dirname(HERE), "schemas", "*.json"))):
+        about = json.loads(read(path))
+        name = os.path.basename(path)
+        what = _cell(about["description"])
+        rows.append(f"| `{about['title']}` | {what} | [{name}](../schemas/{name}) |\n")
+    return SCHEMAS + "".join(rows)
+
+
+PAGES = {"errors.md": errors_page, "language.md": language_page, "schemas.md": schemas_page}
 
 
 def main(arguments: Sequence[str]) -> int:

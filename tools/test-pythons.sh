@@ -10,7 +10,7 @@ failed= missing=
 # The default Python runs the correctness property at length; the others see that it holds there too.
 export MLORCH_SCENARIOS="${MLORCH_SCENARIOS:-10}" MLORCH_EDITS="${MLORCH_EDITS:-5}" MLORCH_ENGINE_CASES="${MLORCH_ENGINE_CASES:-200}"
 # What tests the system, a browser or other tools more than Python is tested once, by the default Python.
-ELSEWHERE="--ignore=tests/action --ignore=tests/benchmarks --ignore=tests/browser --ignore=tests/faults --ignore=tests/mutants"
+ELSEWHERE="--ignore=tests/action --ignore=tests/benchmarks --ignore=tests/browser --ignore=tests/docs --ignore=tests/faults --ignore=tests/mutants"
 for version; do
     if ! python=$(sh tools/find-python.sh "$version"); then
         missing="$missing $version"

@@ -14,7 +14,7 @@ import signal
 import subprocess
 import time
 from pathlib import Path
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Optional, Union
 
 DEADLINE = 120.0
 """Seconds for anything at all, on a machine that does many other things."""
@@ -111,9 +111,14 @@ class Chromium:
     # ----------------------------------------------------------------------------------------------- pages
 
     def open(
-        self, path: Path, width: int = 1280, height: int = 900, scheme: str = "light", hash: str = ""
+        self,
+        path: Union[Path, str],
+        width: int = 1280,
+        height: int = 900,
+        scheme: str = "light",
+        hash: str = "",
     ) -> None:
-        """A new page with this file in it, loaded; what was told about the one before is forgotten."""
+        """A new page with this file (or what is at an address) in it; what was told about the one before is forgotten."""
         before, self._target = self._target, self.call("Target.createTarget", url="about:blank")["targetId"]
         if before:
             self.call("Target.closeTarget", targetId=before)
@@ -132,8 +137,8 @@ class Chromium:
         self.media("screen", scheme)
         self.load(path, hash)
 
-    def load(self, path: Path, hash: str = "") -> None:
-        self.call("Page.navigate", url=path.as_uri() + hash)
+    def load(self, path: Union[Path, str], hash: str = "") -> None:
+        self.call("Page.navigate", url=(path if isinstance(path, str) else path.as_uri()) + hash)
         self.wait("Page.loadEventFired")
         self.until("!document.getElementById('list') || 'ready' in document.documentElement.dataset")
 

@@ -29,7 +29,7 @@ def page(name: str) -> str:
         return file.read()
 
 
-@pytest.mark.parametrize("name", ["errors.md", "language.md"])
+@pytest.mark.parametrize("name", ["errors.md", "language.md", "schemas.md"])
 def test_pages_are_up_to_date(generate: ModuleType, name: str) -> None:
     assert generate.PAGES[name]() == page(name), "run `python docs/generate.py`"
 

@@ -1,0 +1,130 @@
+"""The documentation's site, built as `make site` builds it: no link leads nowhere, and no page fetches anything from
+elsewhere, neither by what stands in it nor in a real browser."""
+
+from __future__ import annotations
+
+import functools
+import http.server
+import os
+import re
+import subprocess
+import sys
+import threading
+from html.parser import HTMLParser
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Dict, Iterator, List, Tuple
+from urllib.parse import unquote, urldefrag
+
+import pytest
+from chromium import Chromium
+
+ROOT = Path(__file__).resolve().parents[2]
+OPENED = ("index.html", "tutorial/index.html", "language/index.html", "errors/index.html")
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    if find_spec("material") is None:
+        pytest.skip("mkdocs-material is not installed: `make site` installs it")
+    folder = tmp_path_factory.mktemp("site")
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(folder)]
+    environment = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, encoding="utf-8")
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+class Parts(HTMLParser):
+    """What a page names: links, what it loads by itself, and the ids that links may lead to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.links: List[str] = []
+        self.loads: List[str] = []
+        self.ids = {""}
+
+    def handle_starttag(self, tag: str, attrs: List[Tuple[str, object]]) -> None:
+        named: Dict[str, str] = {name: str(value) for name, value in attrs if value is not None}
+        self.ids.add(named.get("id", ""))
+        if tag == "a" and "href" in named:
+            self.links.append(named["href"])
+        elif tag == "link" and named.get("rel") not in ("canonical", "next", "prev"):
+            self.loads.append(named["href"])
+        elif tag != "a":
+            self.loads += [named[name] for name in ("src", "srcset", "data", "poster") if name in named]
+
+
+def parts(site: Path) -> Dict[Path, Parts]:
+    found = {}
+    for path in sorted(site.rglob("*.html")):
+        found[path] = Parts()
+        found[path].feed(path.read_text(encoding="utf-8"))
+    return found
+
+
+def test_no_link_leads_nowhere_and_no_page_loads_from_elsewhere(site: Path) -> None:
+    pages = parts(site)
+    assert len(pages) > 30
+    for path, page in pages.items():
+        for address in page.loads:
+            assert not re.match(r"\w+:|//", address) or address.startswith("data:"), (path, address)
+        if path.name == "404.html":
+            continue
+        for address in page.links:
+            if re.match(r"https?:|mailto:", address):
+                continue
+            name, anchor = urldefrag(unquote(address))
+            target = (path.parent / name).resolve() if name else path
+            target = target / "index.html" if target.is_dir() else target
+            assert target.is_file(), (path, address)
+            assert target not in pages or anchor in pages[target].ids, (path, address)
+    for style in site.rglob("*.css"):
+        assert not re.search(r"url\(\s*['\"]?(?:https?:)?//|@import", style.read_text(encoding="utf-8")), (
+            style
+        )
+
+
+@pytest.fixture
+def address(site: Path) -> Iterator[str]:
+    """Where a server of this test's own serves the site."""
+
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *_: object) -> None:
+            pass
+
+    handler = functools.partial(Quiet, directory=str(site))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_address[1]}/"
+        server.shutdown()
+        thread.join()
+
+
+def test_a_browser_fetches_nothing_from_elsewhere(browser: Chromium, address: str) -> None:
+    for scheme in ("light", "dark"):
+        for page in OPENED:
+            browser.open(address + page, scheme=scheme)
+            said = [line for line in browser.said() if not line.startswith(f"request: {address}")]
+            assert said == [], page
+            assert browser.evaluate("document.querySelector('h1').offsetHeight > 0"), page
+
+
+def test_the_search_finds_what_is_looked_for(browser: Chromium, address: str) -> None:
+    browser.open(address + "index.html")
+    browser.evaluate(
+        "(() => { const q = document.querySelector('[data-md-component=search-query]');"
+        " document.querySelector('#__search').click(); q.focus(); q.value = 'checkpoint';"
+        " q.dispatchEvent(new KeyboardEvent('keyup', {bubbles: true})); })()"
+    )
+    browser.until("document.querySelectorAll('.md-search-result__item').length > 0")
+    assert "checkpoint" in browser.evaluate("document.querySelector('.md-search-result__list').textContent")
+    assert [line for line in browser.said() if not line.startswith(f"request: {address}")] == []
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+def test_no_page_is_wider_than_its_screen(browser: Chromium, address: str, width: int) -> None:
+    for page in OPENED:
+        browser.open(address + page, width=width)
+        assert browser.evaluate("document.documentElement.scrollWidth <= innerWidth"), page
