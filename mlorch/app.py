@@ -6,13 +6,10 @@ import glob
 import os
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from mlorch import spec, timing
-from mlorch.alerting import with_alerts
-from mlorch.causes import Causes, touched
-from mlorch.errors import ExitCode, MlorchError, SpecError, UsageError, did_you_mean
-from mlorch.execute import execute
+from mlorch.errors import MlorchError, SpecError, UsageError, did_you_mean
 from mlorch.model import (
     Explanation,
     Pipeline,
@@ -23,14 +20,19 @@ from mlorch.model import (
     Settings,
     SourceFile,
 )
-from mlorch.ports import Listener, Store
+from mlorch.ports import Store
 from mlorch.session import Choice, DryRun, Session, dry_run, open_session
 from mlorch.settings import read_settings
 from mlorch.steady import looking, note_whether_steady
 from mlorch.store import open_store as open_store_of
 from mlorch.store.plans import Asked, Plans
-from mlorch.store.witness import Witness
 from mlorch.timing import timed
+
+if TYPE_CHECKING:
+    from mlorch.ports import Listener
+    from mlorch.store.witness import Witness
+
+# What only one verb needs is imported when it is called: looking is to be quick.
 
 DEFAULT_NAMES = ("mlorch.yaml", "mlorch.yml", "pipeline.yaml", "pipeline.yml")
 
@@ -280,6 +282,9 @@ def _expected(dry: DryRun, edges: Mapping[str, Sequence[str]], slots: int) -> Tu
 
 def run(request: Request, listeners: Sequence[Listener] = ()) -> RunSummary:
     """Execute. Raises SpecError, UsageError, LockedError, StoreError, EnvironmentFault: then nothing was executed."""
+    from mlorch.alerting import with_alerts
+    from mlorch.execute import execute
+
     timing.reset()
     with looking(request.witness):
         loaded = read_pipeline(request)
@@ -298,6 +303,8 @@ def run(request: Request, listeners: Sequence[Listener] = ()) -> RunSummary:
 
 def why(request: Request, step: str, against: Optional[str] = None) -> List[Explanation]:
     """Why the instances of a step would run or not. `against` compares with what a run recorded. Raises UsageError."""
+    from mlorch.causes import Causes, touched
+
     session = session_of(request)
     choice = Choice((step,), request.only, request.force, request.force_steps)
     dry = _dry_run(session, choice)
@@ -383,18 +390,3 @@ class Options:
             request.params,
             request.witness,
         )
-
-
-__all__ = [
-    "ExitCode",
-    "Request",
-    "find_pipeline",
-    "graph",
-    "load",
-    "open_store",
-    "plan",
-    "run",
-    "text_of",
-    "validate",
-    "why",
-]

@@ -123,6 +123,8 @@ class InputSpec:
 
 @dataclass(frozen=True)
 class OutputSpec:
+    """One declared output of a step, as written."""
+
     path: Template
     """Ends in `/` for a folder."""
     store: bool = True
@@ -144,6 +146,8 @@ class FunctionRef:
 
 @dataclass(frozen=True)
 class Matrix:
+    """The axes by which a step becomes several instances."""
+
     axes: Mapping[str, Tree] = field(default_factory=dict)
     """Axis name -> list of values, or a Template whose whole value is one (a list, a folder, a .json file)."""
     include: Tuple[Mapping[str, Tree], ...] = ()
@@ -154,6 +158,8 @@ class Matrix:
 
 @dataclass(frozen=True)
 class Check:
+    """A condition on what a step made; where it does not hold, the step fails (or warns)."""
+
     condition: Expression
     message: Optional[Template] = None
     severity: str = "error"
@@ -161,6 +167,8 @@ class Check:
 
 @dataclass(frozen=True)
 class Retry:
+    """How often a failed attempt is made again, and after how many seconds."""
+
     max_attempts: int = 1
     delay: float = 0.0
     backoff: float = 1.0
@@ -173,12 +181,16 @@ class Retry:
 
 @dataclass(frozen=True)
 class Timeout:
+    """Seconds until an attempt is asked to end, and then until it is killed."""
+
     after: float
     grace: float = 10.0
 
 
 @dataclass(frozen=True)
 class CachePolicy:
+    """Whether and for how many seconds results are taken from records; another version makes another key."""
+
     enabled: bool = True
     ttl: Optional[float] = None
     version: Union[None, int, float, str] = None
@@ -195,6 +207,8 @@ class Hook:
 
 @dataclass(frozen=True)
 class Hooks:
+    """Commands at the end of a step or run, by how it ended."""
+
     on_success: Tuple[Hook, ...] = ()
     on_failure: Tuple[Hook, ...] = ()
     finally_: Tuple[Hook, ...] = ()
@@ -238,6 +252,8 @@ class Channel:
 
 @dataclass(frozen=True)
 class Step:
+    """One step as the file says, its expressions not yet evaluated."""
+
     id: str
     """`train`, or `eval.score` for a step of an included file."""
     place: Place
@@ -459,6 +475,8 @@ class BoundInput:
 
 @dataclass(frozen=True)
 class BoundOutput:
+    """One output of an instance: where it belongs, and where it is written first."""
+
     name: str
     path: str
     """Declared path, without a trailing slash."""
@@ -473,6 +491,8 @@ class BoundOutput:
 
 @dataclass(frozen=True)
 class ShellCommand:
+    """A script that a shell reads from a file."""
+
     script: str
     shell: str
     text: str = field(default="", compare=False)
@@ -481,11 +501,15 @@ class ShellCommand:
 
 @dataclass(frozen=True)
 class ArgvCommand:
+    """A program and its arguments; no shell is between."""
+
     argv: Tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class FunctionCommand:
+    """A function of the project's, called in a process of its own."""
+
     module: str
     function: str
     arguments: Mapping[str, Value]
@@ -736,6 +760,8 @@ class Plan:
 
 @dataclass(frozen=True)
 class RunSummary:
+    """What came of a run."""
+
     run: str
     pipeline: Pipeline
     outcomes: Tuple[Outcome, ...]

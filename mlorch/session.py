@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import fnmatch
 from dataclasses import dataclass, field, replace
-from typing import Callable, Dict, FrozenSet, List, Mapping, Optional, Sequence, Tuple
+from functools import lru_cache
+from typing import TYPE_CHECKING, Callable, Dict, FrozenSet, List, Mapping, Optional, Sequence, Tuple
 
-from mlorch.engine.checks import evaluate_checks, problem_of
-from mlorch.engine.decider import Decider, plain_metrics, result_of
-from mlorch.engine.retire import Foreseer, by_step, stale_of_removed, stale_of_step
-from mlorch.errors import ExpressionError, SpecError, UsageError
+from mlorch.errors import SpecError, UsageError
 from mlorch.lastused import LastUsed
 from mlorch.model import (
     Artifact,
@@ -20,20 +18,24 @@ from mlorch.model import (
     Reason,
     Result,
     Settings,
-    Step,
 )
-from mlorch.plan.bind import Binder
-from mlorch.plan.code import CodeReader, Interpreter, find_interpreter
-from mlorch.plan.declare import BindError, Declarations, check_effects, output_patterns, step_place
-from mlorch.plan.expand import axis_steps, expand
+from mlorch.plan.declare import BindError, Declarations, check_effects, step_place
 from mlorch.plan.frontier import Frontier, Wanted
 from mlorch.plan.graph import Graph, build
+from mlorch.plan.known import patterns_of, static_expansions
 from mlorch.plan.references import References
 from mlorch.plan.select import Selection, instance_closure, select
 from mlorch.plan.signatures import Signatures
 from mlorch.plan.world import Expansion, World
 from mlorch.ports import Publication, Store
 from mlorch.timing import timed
+
+if TYPE_CHECKING:
+    from mlorch.engine.decider import Decider
+    from mlorch.plan.bind import Binder
+    from mlorch.plan.code import CodeReader, Interpreter
+
+# What only a decision needs is imported when one is made: `validate` makes none.
 
 
 @dataclass(frozen=True)
@@ -58,13 +60,16 @@ class Session:
     graph: Graph
     world: World
     declarations: Declarations
-    reader: CodeReader
+    code: Callable[[], CodeReader]
+    """Gives the reader of sources, always the same one."""
     signatures: Signatures
     publications: Dict[str, Publication]
     static: Mapping[str, Expansion] = field(default_factory=dict)
 
     def interpreter(self) -> Interpreter:
         """Raises EnvironmentFault."""
+        from mlorch.plan.code import find_interpreter
+
         return find_interpreter(self.pipeline.root, self.pipeline.python, self.environ)
 
     def frontier(self, choice: Choice) -> Tuple[World, Frontier]:
@@ -136,10 +141,12 @@ class Session:
         return select(self.pipeline, self.graph, choice.selectors, closure=False).steps
 
     def binder(self, world: World, settled: bool) -> Binder:
+        from mlorch.plan.bind import Binder
+
         return Binder(
             world,
             self.store,
-            self.reader,
+            self.code(),
             self.declarations,
             self.signatures,
             settled=settled,
@@ -147,10 +154,12 @@ class Session:
         )
 
     def decider(self, choice: Choice, world: World, frontier: Frontier, settled: bool) -> Decider:
+        from mlorch.engine.decider import Decider
+
         last_used = LastUsed(self.store, self.pipeline.file)
         binder = self.binder(world, settled)
         forced, policy = self._forced(choice), self.settings.undeclared
-        return Decider(world, frontier, binder, self.store, self.reader, last_used, forced, policy)
+        return Decider(world, frontier, binder, self.store, self.code(), last_used, forced, policy)
 
     def _created(self, instance: Instance) -> FrozenSet[str]:
         return self.store.created(self.pipeline.file, instance.step.id)
@@ -172,6 +181,8 @@ class Session:
 
     def stale(self) -> List[Publication]:
         """What a run would move aside because nothing declares it any more."""
+        from mlorch.engine.retire import by_step, stale_of_removed, stale_of_step
+
         found = stale_of_removed(self.world, self.declarations, self.publications, self.store)
         published = by_step(self.publications.values())
         for step in self.static:
@@ -195,72 +206,29 @@ def open_session(pipeline: Pipeline, settings: Settings, store: Store, environ: 
         content = store.content(path)
         return content.digest if content is not None and content.kind == "file" else None
 
-    reader = CodeReader(
-        pipeline.root,
-        lambda: find_interpreter(pipeline.root, pipeline.python, environ),
-        producer_of,
-        digest_of,
-        store.workspace.is_tracked,
-    )
-    signatures = Signatures(reader)
+    @lru_cache(maxsize=1)
+    def code() -> CodeReader:
+        from mlorch.plan.code import CodeReader, find_interpreter
+
+        return CodeReader(
+            pipeline.root,
+            lambda: find_interpreter(pipeline.root, pipeline.python, environ),
+            producer_of,
+            digest_of,
+            store.workspace.is_tracked,
+        )
+
+    signatures = Signatures(code)
     declarations = Declarations(world, signatures.names, settings.allow)
-    static, problems = _static_expansions(world, declarations, store)
+    static, problems = static_expansions(world, declarations, store)
     if problems:
         raise SpecError(problems)
-    world.graph = build(pipeline, references, _patterns(world))
+    world.graph = build(pipeline, references, patterns_of(world))
     publications = dict(store.workspace.publications(pipeline.file))
     return Session(
-        settings, pipeline, store, environ, references, world.graph, world, declarations, reader, signatures,
+        settings, pipeline, store, environ, references, world.graph, world, declarations, code, signatures,
         publications, static,
     )  # fmt: skip
-
-
-def _static_expansions(
-    world: World, declarations: Declarations, store: Store
-) -> Tuple[Dict[str, Expansion], List[Problem]]:
-    """Expand and declare every step whose axes are known without running anything."""
-    problems: List[Problem] = []
-    waiting = list(world.pipeline.steps.values())
-    while waiting:
-        later: List[Step] = []
-        for step in waiting:
-            if axis_steps(world, step):
-                continue
-            borrow = step.matrix.borrow if step.matrix is not None else None
-            if borrow is not None and borrow not in world.expansions:
-                later.append(step)
-                continue
-            problems += _expand_one(world, declarations, store, step)
-        if len(later) == len(waiting):
-            break
-        waiting = later
-    return dict(world.expansions), problems
-
-
-def _expand_one(world: World, declarations: Declarations, store: Store, step: Step) -> List[Problem]:
-    try:
-        expansion = expand(world, step, store)
-    except ExpressionError as error:
-        message = f"matrix of `{step.id}`: {error.message}"
-        return [Problem("E502", message, step_place(step, "matrix"), hint=error.hint)]
-    world.expansions[step.id] = expansion
-    return [problem for item in expansion.instances for problem in declarations.declare(item)]
-
-
-def _patterns(world: World) -> Dict[str, Sequence[str]]:
-    """Step -> exact paths where all are known, else patterns."""
-    found: Dict[str, Sequence[str]] = {}
-    for step in world.pipeline.steps.values():
-        expansion = world.expansions.get(step.id)
-        if expansion is None:
-            found[step.id] = output_patterns(step)
-            continue
-        known = [world.declared.get(item.name, {}) for item in expansion.instances]
-        if all(len(item) == len(step.outputs) for item in known):
-            found[step.id] = [path for item in known for path in item.values()]
-        else:
-            found[step.id] = output_patterns(step)
-    return found
 
 
 class _Outside:
@@ -273,6 +241,8 @@ class _Outside:
 
     def __call__(self, instance: Instance) -> Result:
         """Raises SpecError where an output is not there."""
+        from mlorch.engine.decider import plain_metrics
+
         self._declarations.declare(instance)
         outputs: Dict[str, Artifact] = {}
         for output in self._declarations.outputs.get(instance.name, ()):
@@ -307,6 +277,8 @@ class DryRun:
 @timed("plan", span=True)
 def dry_run(session: Session, choice: Choice) -> DryRun:
     """Decide everything without executing anything. Raises SpecError with all problems, UsageError."""
+    from mlorch.engine.retire import Foreseer
+
     world, frontier = session.frontier(choice)
     decider = session.decider(choice, world, frontier, settled=False)
     foreseer = Foreseer(world, session.declarations, session.store, dict(session.publications))
@@ -342,6 +314,9 @@ def dry_run(session: Session, choice: Choice) -> DryRun:
 
 def _look_at_checks(decider: Decider, decision: Decision) -> Tuple[Decision, Result]:
     """A cached step whose check does not hold fails in every run: dependants are blocked."""
+    from mlorch.engine.checks import evaluate_checks, problem_of
+    from mlorch.engine.decider import plain_metrics, result_of
+
     if decision.action != "cached" or decision.record is None or not decision.instance.step.checks:
         return decision, result_of(decision)
     names = decider.binder.names(decision.instance)

@@ -20,7 +20,6 @@ import stat
 from dataclasses import dataclass
 from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
 
-from mlorch.compat import tomllib
 from mlorch.errors import SpecError, did_you_mean, unless_blind
 from mlorch.model import Place, Problem, Settings, SourceFile
 
@@ -180,6 +179,10 @@ def _read(path: str) -> Optional[str]:
 
 
 def _parse(text: str) -> Dict[str, Any]:
+    if not text.strip():
+        return {}
+    from mlorch.compat import tomllib
+
     try:
         return dict(tomllib.loads(text))
     except RecursionError as error:

@@ -6,8 +6,9 @@ Only the verb that the command line names is built: all of them, with their opti
 from __future__ import annotations
 
 import os
+import sys
 from importlib import import_module
-from typing import Callable, Dict, List, NamedTuple, Optional, Sequence
+from typing import Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence
 
 import typer
 
@@ -19,32 +20,40 @@ COMPLETION = "_MLORCH_COMPLETE"
 
 
 class Verb(NamedTuple):
-    """Where a verb lives: module of `mlorch.cli`, and its function."""
+    """Where a verb lives: module of `mlorch.cli`, and its function; and that function's docstring, for the list of
+    verbs, which imports none of them (a test compares)."""
 
     module: str
     function: str
+    help: str
 
 
 VERBS: Dict[str, Verb] = {
-    "init": Verb("init", "init"),
-    "validate": Verb("look", "validate"),
-    "schema": Verb("look", "schema"),
-    "graph": Verb("look", "graph"),
-    "plan": Verb("look", "plan"),
-    "why": Verb("look", "why"),
-    "run": Verb("run", "run"),
-    "logs": Verb("history", "logs"),
-    "runs": Verb("history", "runs"),
-    "show": Verb("history", "show"),
-    "compare": Verb("compare", "compare"),
-    "report": Verb("report", "report"),
-    "artifacts": Verb("history", "artifacts"),
-    "get": Verb("history", "get"),
-    "notify": Verb("notify", "notify"),
-    "reproduce": Verb("reproduce", "reproduce"),
-    "verify": Verb("care", "verify"),
-    "gc": Verb("care", "gc"),
-    "doctor": Verb("care", "doctor"),
+    "init": Verb("init", "init", "A project from a template; or CI and .gitignore for one."),
+    "validate": Verb(
+        "look", "validate", "Check YAML, schema, references and cycles. Runs and imports nothing."
+    ),
+    "schema": Verb("look", "schema", "Print the JSON schema of pipelines, for editors."),
+    "graph": Verb("look", "graph", "Draw the pipeline."),
+    "plan": Verb("look", "plan", "What a run would do, and why; nothing is executed."),
+    "why": Verb("look", "why", "Each part of a step's key, old and new, with what differs."),
+    "run": Verb("run", "run", "Execute what is not up to date, in parallel."),
+    "logs": Verb("history", "logs", "A step's output."),
+    "runs": Verb("history", "runs", "The history of runs, newest first."),
+    "show": Verb("history", "show", "One run: steps, params, metrics, environment, git commit."),
+    "compare": Verb("compare", "compare", "Params and metrics of runs, or of instances, side by side."),
+    "report": Verb("report", "report", "One run as one HTML file that needs nothing else."),
+    "artifacts": Verb("history", "artifacts", "What a run made."),
+    "get": Verb("history", "get", "Fetch an artifact by name or digest."),
+    "notify": Verb("notify", "notify", "Send a test alert through every channel that the pipeline names."),
+    "reproduce": Verb(
+        "reproduce", "reproduce", "Execute a recorded step again in a scratch place and compare its outputs."
+    ),
+    "verify": Verb(
+        "care", "verify", "Digest the whole store again. Sees, too, that what records promise is there."
+    ),
+    "gc": Verb("care", "gc", "Delete what nothing refers to. Without --yes, only say what that would be."),
+    "doctor": Verb("care", "doctor", "Versions, settings, disk, file system, locks, interpreter."),
 }
 
 TAKES_VALUE = ("-C", "--color")
@@ -67,26 +76,25 @@ def build(verbs: Sequence[str], listed: bool = False) -> typer.Typer:
     )
     app.callback()(root_parameters)
     for name in verbs:
-        module = import_module(f"mlorch.cli.{VERBS[name].module}")
-        function = getattr(module, VERBS[name].function)
-        app.command(name)(without_options(function) if listed else adapt(function))
+        if listed:
+            app.command(name, help=VERBS[name].help)(only_listed)
+        else:
+            app.command(name)(adapt(function_of(name)))
     return app
 
 
-def without_options(function: Callable[..., int]) -> Callable[[], None]:
-    """What the list of verbs in `--help` needs of one."""
+def function_of(verb: str) -> Callable[..., int]:
+    module = import_module(f"mlorch.cli.{VERBS[verb].module}")
+    function: Callable[..., int] = getattr(module, VERBS[verb].function)
+    return function
 
-    def command() -> None:
-        raise AssertionError(f"`{function.__name__}` was built to be listed only")
 
-    command.__doc__ = function.__doc__
-    return command
+def only_listed() -> None:
+    raise AssertionError("this verb was built to be listed only")
 
 
 def needed(arguments: Sequence[str]) -> List[str]:
-    """The verb that a command line names, or all where it names none (help, completion, a mistake)."""
-    if COMPLETION in os.environ:
-        return list(VERBS)
+    """The verb that a command line names, or all where it names none (help, a mistake)."""
     skip = False
     for word in arguments:
         if skip:
@@ -100,14 +108,28 @@ def needed(arguments: Sequence[str]) -> List[str]:
     return list(VERBS)
 
 
+def typed(environ: Mapping[str, str]) -> List[str]:
+    """The words before the one that a shell asks to complete, as typer's scripts for the shells hand them over."""
+    text = environ.get("COMP_WORDS")  # bash
+    words = (text if text is not None else environ.get("_TYPER_COMPLETE_ARGS", "")).split()[1:]
+    if text is not None:
+        count = environ.get("COMP_CWORD", "")
+        return words[: int(count) - 1] if count.isdigit() else words
+    return words if environ.get("_TYPER_COMPLETE_ARGS", "").endswith(" ") else words[:-1]
+
+
 def dispatch(arguments: Sequence[str]) -> int:
     """Run one command line. Raises BrokenPipeError where nobody reads stdout any more."""
     json = "--json" in arguments
     take_long_path(arguments)
     try:
-        verbs = needed(arguments)
-        listed = len(verbs) > 1 and COMPLETION not in os.environ
-        command = typer.main.get_command(build(verbs, listed))
+        words = arguments
+        if COMPLETION in os.environ:
+            words = typed(os.environ)
+            # Typer would load it to take markup out of help texts, which have none: 60 ms at each press of Tab.
+            sys.modules.setdefault("rich", None)  # type: ignore[arg-type]
+        verbs = needed(words)
+        command = typer.main.get_command(build(verbs, listed=len(verbs) > 1))
         result = command.main(args=list(arguments), prog_name="mlorch", standalone_mode=False)
         return result if isinstance(result, int) else 0
     except typer.Abort:

@@ -22,6 +22,8 @@ Line = Tuple[int, str, str]
 
 @dataclass(frozen=True)
 class Outline:
+    """Names that a pipeline file mentions."""
+
     steps: Dict[str, List[str]] = field(default_factory=dict)
     """Step -> names of its outputs."""
     params: List[str] = field(default_factory=list)

@@ -12,21 +12,18 @@ from mlorch.cli.common import Options, document_text
 from mlorch.cli.complete import project_root
 from mlorch.errors import EnvironmentFault, MlorchError
 from mlorch.model import Explanation, Pipeline, Problem, RunSummary, Settings, SourceFile
-from mlorch.report import frames
-from mlorch.report.github import GitHubListener, failure_annotations, harmless, is_github
-from mlorch.report.lines import JsonLinesListener, LineListener
-from mlorch.report.logs import FileLogs
 from mlorch.report.style import Style, is_live, is_terminal, style_of
-from mlorch.report.summary import render_summary
-from mlorch.report.why import Context, render_why
 from mlorch.settings import read_settings
 
 if TYPE_CHECKING:
     from mlorch.app import GraphAnswer
     from mlorch.ports import Listener
+    from mlorch.report.lines import LineListener
     from mlorch.report.live.listener import LiveListener
 
     Screen = Union[LineListener, LiveListener]
+
+# Each verb needs a part of this, and imports what that part needs.
 
 
 def settings_here(options: Options) -> Settings:
@@ -49,6 +46,8 @@ def problems_text(
     problems: Sequence[Problem], sources: Sequence[SourceFile], format_: str, options: Options
 ) -> str:
     """Problems as frames, lines or annotations; for frames what was found in all, or that nothing was."""
+    from mlorch.report import frames
+
     style = style_for(sys.stdout, options)
     if format_ == "github":
         return frames.to_github(problems)
@@ -87,6 +86,8 @@ class Listening:
 @contextmanager
 def listening(options: Options, progress: Optional[str], events: Optional[str]) -> Iterator[Listening]:
     """Listeners for a run: its progress on stderr, and its events in a file. Raises EnvironmentFault."""
+    from mlorch.report.lines import JsonLinesListener
+
     settings = settings_here(options)
     kind = "quiet" if options.quiet and progress is None else progress or settings.progress
     with ExitStack() as stack:
@@ -105,6 +106,9 @@ def listening(options: Options, progress: Optional[str], events: Optional[str]) 
 
 def progress_screen(kind: str, style: Style) -> Screen:
     """Who shows the progress: a screen that moves where there is one, else a line per event."""
+    from mlorch.report.github import GitHubListener, is_github
+    from mlorch.report.lines import LineListener
+
     if kind == "tty" and not is_terminal(sys.stderr):
         text = "--progress tty: stderr is no terminal, so progress is plain lines"
         sys.stderr.write(f"{style.paint('warning', 'yellow')}: {text}\n")
@@ -126,6 +130,10 @@ def open_events(path: str) -> TextIO:
 
 
 def summary_text(summary: RunSummary, stream: TextIO, options: Options, told: Set[str]) -> str:
+    from mlorch.report.github import harmless, is_github
+    from mlorch.report.logs import FileLogs
+    from mlorch.report.summary import render_summary
+
     style = style_for(stream, options)
     text = render_summary(summary, style, FileLogs(summary.pipeline.root), told)
     return harmless(text) if is_github(os.environ) else text
@@ -133,7 +141,9 @@ def summary_text(summary: RunSummary, stream: TextIO, options: Options, told: Se
 
 def tell_github(summary: RunSummary) -> None:
     """Annotations on stderr, and the job's summary in the file that the runner names."""
+    from mlorch.report.github import failure_annotations
     from mlorch.report.job_summary import job_summary
+    from mlorch.report.logs import FileLogs
 
     logs = FileLogs(summary.pipeline.root)
     sys.stderr.write(failure_annotations(summary, logs, os.environ))
@@ -156,7 +166,7 @@ def why_text(
     answers: Sequence[Explanation], pipeline: Pipeline, stored: Callable[[str], Optional[str]], style: Style
 ) -> str:
     """One block per instance. `stored` gives the text of a source by digest."""
-
+    from mlorch.report.why import Context, render_why
     from mlorch.store.paths import read_inside
 
     def current(path: str) -> Optional[str]:

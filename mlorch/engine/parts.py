@@ -28,6 +28,8 @@ MOST_REMADE = 10
 
 @dataclass(frozen=True)
 class HubOptions:
+    """How a hub treats slots and failures."""
+
     jobs: int
     keep_going: bool = False
     adopt: bool = False

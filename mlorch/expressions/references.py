@@ -26,6 +26,8 @@ class Reference:
 
 @dataclass(frozen=True)
 class Call:
+    """A function that an expression calls, and where its name stands."""
+
     name: str
     column: int
     length: int

@@ -72,6 +72,8 @@ class StepView:
 
 @dataclass(frozen=True)
 class RunView:
+    """A run and what became of its steps."""
+
     info: RunInfo
     steps: Tuple[StepView, ...]
     warnings: Tuple[str, ...] = ()

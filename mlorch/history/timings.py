@@ -45,6 +45,8 @@ class AttemptTime:
 
 @dataclass(frozen=True)
 class Timings:
+    """Where the time of a run went."""
+
     info: RunInfo
     slots: int = 0
     """0 where the run did not get to its end."""

@@ -33,6 +33,8 @@ from mlorch.plan.world import NotYetKnown
 
 @dataclass(frozen=True)
 class BoundCommand:
+    """The command of one instance with the rows that it adds to the manifest."""
+
     command: Command
     rows: Tuple[Row, ...]
     shape: Value

@@ -27,6 +27,8 @@ class Gate:
 
 @dataclass(frozen=True)
 class _Upstream:
+    """An upstream step as a gate sees it."""
+
     group: Group
     data: bool
     """Its outputs or metrics are used (else: order only)."""

@@ -30,6 +30,8 @@ class Edge:
 
 @dataclass(frozen=True)
 class Graph:
+    """Which step needs which."""
+
     edges: Mapping[str, Mapping[str, Edge]]
     """Step -> upstream step -> the first edge between them."""
     order: Tuple[str, ...]

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Dict, Optional, Tuple, Union
+from typing import TYPE_CHECKING, Callable, Dict, Optional, Tuple, Union
 
 from mlorch.model import Problem, Step
-from mlorch.plan.code import CodeReader, Signature, call_parameters
 from mlorch.plan.declare import BindError
+
+if TYPE_CHECKING:
+    from mlorch.plan.code import CodeReader, Signature
 
 
 class Signatures:
-    def __init__(self, reader: CodeReader) -> None:
+    """
+    Args:
+        reader: gives the reader of sources; it is asked only where there is a `call`.
+    """
+
+    def __init__(self, reader: Callable[[], CodeReader]) -> None:
         self._reader = reader
         self._known: Dict[str, Union[Signature, Problem]] = {}
 
@@ -20,7 +27,9 @@ class Signatures:
             return None
         name = str(step.call)
         if name not in self._known:
-            self._known[name] = call_parameters(self._reader, step.call)
+            from mlorch.plan.code import call_parameters  # most of what a look at code needs
+
+            self._known[name] = call_parameters(self._reader(), step.call)
         found = self._known[name]
         if isinstance(found, Problem):
             raise BindError(found)

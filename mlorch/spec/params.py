@@ -22,6 +22,8 @@ OPENING = "${{"
 
 @dataclass
 class Params:
+    """Params by dotted name, and where each was written."""
+
     values: Dict[str, Value] = field(default_factory=dict)
     places: Dict[str, Place] = field(default_factory=dict)
     known: bool = True

@@ -43,9 +43,9 @@ def resolved(definition: str = "") -> Json:
     It has no recursion, and a validator that follows no reference is several times as quick.
     """
     whole = schema()
-    part = whole["definitions"][definition] if definition else whole
-    inlined: Json = _inline(part, whole["definitions"])
-    inlined.pop("definitions", None)
+    definitions = whole["definitions"]
+    top = {name: part for name, part in whole.items() if name != "definitions"}
+    inlined: Json = _inline(definitions[definition] if definition else top, definitions)
     return inlined
 
 

@@ -9,7 +9,6 @@ any project, and one without a right seal is not looked into. Anything odd count
 
 from __future__ import annotations
 
-import hmac
 import json
 import os
 import sys
@@ -65,7 +64,8 @@ class Plans:
             name, key = _name(asked), seals.user_key(asked.root, self._environ, make=False)
             data = seals.read(os.path.join(self._folder, name), LARGEST, follow=False)
             line, _, body = data.partition(b"\n")
-            if key is None or not hmac.compare_digest(line, _seal(key, name, body)):
+            # no secret is compared here: whoever tries seals at random could read the key as well
+            if key is None or line != _seal(key, name, body):
                 return None
             document = json.loads(body.decode("ascii"))
             pipeline = compact.decode(document)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import secrets
 import stat
 import threading
 from typing import Any, Dict, Iterable, Iterator, List, Optional, Tuple
@@ -205,7 +204,7 @@ def new_id(taken: Iterable[str] = ()) -> str:
     """Six hexadecimal digits that no run has yet (and that no step, number or option could be taken for)."""
     known = set(taken)
     while True:
-        name = secrets.token_hex(3)
+        name = os.urandom(3).hex()
         if name not in known and not name.isdigit():
             return name
 

@@ -6,7 +6,6 @@ from __future__ import annotations
 import fcntl
 import itertools
 import os
-import secrets
 import threading
 import time
 from typing import List, Optional
@@ -38,7 +37,7 @@ class Session:
 
     def __init__(self, tmp: str) -> None:
         self.tmp = tmp
-        self.token = secrets.token_hex(8)
+        self.token = os.urandom(8).hex()
         self._path = os.path.join(tmp, PREFIX + self.token)
         self._names = itertools.count()
         self._guard = threading.Lock()

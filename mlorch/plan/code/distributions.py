@@ -11,7 +11,6 @@ import os
 import re
 from dataclasses import dataclass
 from typing import Dict, FrozenSet, Iterable, List, Mapping, Optional, Set, Tuple
-from urllib.parse import unquote, urlsplit
 
 from mlorch.errors import unless_blind
 from mlorch.plan.code.interpreter import Interpreter
@@ -85,6 +84,8 @@ class Distributions:
         folder = self._installed().get(name)
         if not folder:
             return ""
+        from urllib.parse import unquote, urlsplit
+
         try:
             document = json.loads(_text(os.path.join(folder, "direct_url.json")) or "{}")
             editable = document.get("dir_info", {}).get("editable")

@@ -18,6 +18,8 @@ _FINDER = re.compile(r"^import\s+(__editable__\w+)")
 
 @dataclass(frozen=True)
 class Editable:
+    """What is installed as links to sources elsewhere."""
+
     folders: Tuple[str, ...] = ()
     """Absolute folders that stand on the path after site-packages."""
     modules: Mapping[str, str] = field(default_factory=dict)

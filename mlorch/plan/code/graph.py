@@ -23,6 +23,8 @@ class Entry:
 
 @dataclass(frozen=True)
 class Closure:
+    """All that is reached from some files by imports."""
+
     files: FrozenSet[str] = frozenset()
     """Root-relative, or absolute outside the root."""
     installed: FrozenSet[str] = frozenset()

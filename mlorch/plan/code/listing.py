@@ -14,6 +14,8 @@ _EXTENSIONS = (".so", ".pyd")
 
 @dataclass(frozen=True)
 class Listing:
+    """What one folder holds, as an import sees it."""
+
     folders: FrozenSet[str] = frozenset()
     files: FrozenSet[str] = frozenset()
     modules: Mapping[str, str] = field(default_factory=dict)

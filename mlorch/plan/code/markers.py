@@ -20,6 +20,8 @@ def normal_name(name: str) -> str:
 
 @dataclass(frozen=True)
 class Requirement:
+    """One distribution that another needs."""
+
     name: str
     extras: FrozenSet[str]
     marker: str

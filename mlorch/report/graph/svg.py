@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from html import escape
 from typing import List, Sequence, Tuple
-from xml.sax.saxutils import escape, quoteattr
 
 from mlorch.report.graph.colors import PLAIN_TINT, TINTS
 from mlorch.report.graph.layout import Box, Point, lay_out
@@ -113,11 +113,11 @@ def _sheet(view: GraphView) -> str:
 
 
 def _text(text: str) -> str:
-    return escape(PLAIN.clean(text))
+    return escape(PLAIN.clean(text), quote=False)
 
 
 def _attribute(text: str) -> str:
-    return quoteattr(PLAIN.clean(text))
+    return f'"{escape(PLAIN.clean(text))}"'
 
 
 def units(value: float) -> str:
