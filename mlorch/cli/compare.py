@@ -16,6 +16,7 @@ from mlorch.cli.history import open_store
 from mlorch.cli.tables import columns
 from mlorch.errors import ExitCode
 from mlorch.history.folding import DEVIATION
+from mlorch.report.goals import verdict
 from mlorch.report.reasons import value_text
 from mlorch.report.style import PLAIN, Style, difference_text, number_text
 
@@ -183,10 +184,8 @@ class _Table:
         difference = row.difference
         if difference is None or self.exact:
             return "" if difference is None else repr(difference)
-        text = difference_text(row.values[0], row.values[-1])
-        if not row.goal or difference == 0 or difference != difference:
-            return text
-        return text + (" better" if (difference > 0) == (row.goal == "max") else " worse")
+        old, new = row.values[0], row.values[-1]
+        return difference_text(old, new) + verdict(old, new, row.goal)
 
     def _text(self, text: str) -> str:
         text = self.style.clean(text)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Dict, List, Mapping, Optional, Sequence, Tuple
 
 from mlorch.errors import UsageError, did_you_mean
 from mlorch.history.detail import RunView, StepView
 from mlorch.model import Value
+from mlorch.report.goals import best, is_number, rank
 
 MISSING = None
 _NO_GOALS: Mapping[str, str] = {}
@@ -48,11 +49,7 @@ class Row:
     @property
     def best(self) -> Tuple[int, ...]:
         """The positions of the best values, by the goal; none where there is no choice."""
-        numbers = [value for value in self.values if is_number(value) and value == value]
-        if not self.goal or not any(value != numbers[0] for value in numbers):
-            return ()
-        best = max(numbers) if self.goal == "max" else min(numbers)
-        return tuple(i for i, value in enumerate(self.values) if is_number(value) and value == best)
+        return best(self.values, self.goal)
 
 
 @dataclass(frozen=True)
@@ -63,10 +60,6 @@ class Comparison:
     @property
     def of_instances(self) -> bool:
         return bool(self.columns) and bool(self.columns[0].instance)
-
-
-def is_number(value: Value) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def same(one: Value, other: Value) -> bool:
@@ -200,12 +193,6 @@ def best_first(comparison: Comparison) -> Comparison:
 
 
 def _sorted(comparison: Comparison, row: Row, descending: bool) -> Comparison:
-    def rank(position: int) -> Tuple[int, Any]:
-        value = row.values[position]
-        if is_number(value) and value == value:
-            return (0, -value if descending else value)
-        return (2, "") if value is None else (1, str(value))
-
-    order = sorted(range(len(comparison.columns)), key=rank)
+    order = sorted(range(len(comparison.columns)), key=lambda i: rank(row.values[i], descending))
     rows = tuple(replace(row, values=tuple(row.values[i] for i in order)) for row in comparison.rows)
     return Comparison(tuple(comparison.columns[i] for i in order), rows)

@@ -7,8 +7,9 @@ from dataclasses import replace
 from typing import Dict, List, Sequence, Tuple
 
 from mlorch.errors import UsageError, did_you_mean
-from mlorch.history.compare import MISSING, Column, Comparison, Row, best_first, is_number, same
+from mlorch.history.compare import MISSING, Column, Comparison, Row, best_first, same
 from mlorch.model import Value
+from mlorch.report.goals import is_number
 
 DEVIATION = ".sd"
 """Ends the name of the row that holds a metric's standard deviation."""

@@ -13,7 +13,7 @@ from typing import Any, Dict, Iterable, List, Mapping, Sequence, Tuple
 from mlorch import __version__
 from mlorch.digest import untag_floats
 from mlorch.engine.shape import FILE as SHAPE
-from mlorch.history.compare import flatten
+from mlorch.history.compare import flatten, goals_of
 from mlorch.history.detail import RunView, StepView, fold
 from mlorch.history.page_logs import LogReader
 from mlorch.history.page_outputs import OutputReader
@@ -111,7 +111,8 @@ def metrics_of(
             continue
         for name in metrics:
             values = tuple(found.get(instance, {}).get(name) for found in oldest_first)
-            trends.append(Trend(f"{instance}.{name}", values))
+            goal = goals_of(view, instance).get(name, "")
+            trends.append(Trend(f"{instance}.{name}", values, goal))
     return tuple(trends), before
 
 
@@ -230,6 +231,7 @@ class Collector:
             place=str(about.get("place") or ""),
             description=str(about.get("description") or ""),
             more=len(found) - len(chosen),
+            goal=goals_of(self._view, name),
             outcomes=outcomes,
         )
 

@@ -6,12 +6,13 @@ from typing import Dict, List, Sequence
 
 from mlorch.model import Outcome, RunSummary
 from mlorch.report.failures import Failures
+from mlorch.report.goals import is_number
 from mlorch.report.graph.mermaid import draw
 from mlorch.report.graph.view import WORST_FIRST, GraphView, Node
 from mlorch.report.logs import Logs
 from mlorch.report.reasons import sentence
 from mlorch.report.style import PLAIN, difference_text, number_text, seconds_text
-from mlorch.report.summary import METRIC_LINES, closing_text, is_number, metric_changes, untagged
+from mlorch.report.summary import METRIC_LINES, closing_text, metric_changes, untagged
 
 MOST_ROWS = 200
 MOST_NODES = 150

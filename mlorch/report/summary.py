@@ -7,6 +7,7 @@ from typing import Collection, List, Mapping, Optional, Tuple
 
 from mlorch.model import RunSummary, Value
 from mlorch.report.failures import Failures, overrides, run_command
+from mlorch.report.goals import is_number
 from mlorch.report.logs import Logs, NoLogs
 from mlorch.report.style import (
     PLAIN,
@@ -181,10 +182,6 @@ def _metric_lines(changes: List[Change], style: Style) -> List[str]:
     if len(changes) > METRIC_LINES:
         lines.append(f"  and {len(changes) - METRIC_LINES} more metrics changed")
     return lines
-
-
-def is_number(value: Value) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def _same(one: Value, other: Value) -> bool:

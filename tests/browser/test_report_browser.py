@@ -49,7 +49,7 @@ def rich_page() -> Page:
     steps = (
         dataclasses.replace(page.steps[0], instances=(first,)),
         *page.steps[1:],
-        StepPart("fit", folds, matrix=True, outcomes={"succeeded": 3}),
+        StepPart("fit", folds, matrix=True, outcomes={"succeeded": 3}, goal={"auc": "max"}),
         StepPart("never", upstream=("fit",), outcomes={"cancelled": 1}),
     )
     edges = (*page.edges, ("fit", "never"))

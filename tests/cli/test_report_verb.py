@@ -63,6 +63,20 @@ def body_of(html: str, name: str) -> str:
     return found.group(1)
 
 
+def test_goals_are_marked_as_compare_does(project) -> None:
+    goal = "    goal: {auc: max}\n    outputs: {"
+    (project.cwd / "mlorch.yaml").write_text(PIPELINE.replace("    outputs: {metrics", goal + "metrics"))
+    project("run", "--param", "depth=0", "-k")
+    project("run", code=1)
+    html = html_of(project)
+    assert '<th scope="col" class="n">auc ↑</th>' in html
+    best, other = (html.index(f'<td><a href="#s-fit@{fold}">') for fold in (1, 0))
+    assert best < other, "the best instance stands first"
+    assert html.count("<strong>0.4000</strong>") == 1
+    assert '<td>auc ↑</td><td class="n">0.4000</td>' in body_of(html, "fit@1")
+    assert '<td class="n">+0.3000 better</td>' in body_of(html, "fit@1")
+
+
 def test_a_report_tells_the_whole_run(project) -> None:
     project("run", "-p", "depth=0", code=0)
     project("run", code=1)

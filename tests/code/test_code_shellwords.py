@@ -48,6 +48,18 @@ def test_the_same_words_as_a_shell_sees(text: str) -> None:
     assert [word.text for word in words] == expected
 
 
+@pytest.mark.parametrize(
+    ("text", "inner"),
+    [
+        ("$((10 - e * 2)).5", []), ("$((1 + (2*n))) a", []), ("$((2))$(cat a.txt)", [["cat", "a.txt"]]),
+        ("$( (python a.py) )", [["python", "a.py"]]),
+    ],
+)  # fmt: skip
+def test_a_sum_in_quotes_is_no_command(text: str, inner: List[List[str]]) -> None:
+    found = [[word.text for word in command.words] for command in read_commands(f'echo "{text}"')]
+    assert [words for words in found if words] == [*inner, ["echo", text]]
+
+
 def test_kinds() -> None:
     kinds = {
         word.text: word.kind for word in read_commands("a *.csv '*' \"$x\" $y/z \"b*\" c?d '$q'")[0].words

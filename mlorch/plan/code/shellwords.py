@@ -47,6 +47,8 @@ _TOKEN = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 _PIECE = re.compile(r"""'([^']*)'|"((?:[^"\\]|\\.)*)"|\\(.)|([^'"\\]+)""", re.DOTALL)
+_SUM = re.compile(r"\$\(\((?:[^()`\n]|(?<!\$)\([^()`\n]*\))*\)\)")
+"""`$((1 + (2 * n)))`, which names nothing, without a substitution inside."""
 _SUBSTITUTION = re.compile(r"\$\((.*)\)|`([^`]*)`", re.DOTALL)
 _ESCAPED = re.compile(r'\\(["\\$`\n])')
 _QUOTING = re.compile(r"""['"\\$*?\[]""")
@@ -124,7 +126,7 @@ class _Reader:
         return Word("".join(pieces), kind)
 
     def _substitutions(self, text: str) -> None:
-        for one, other in _SUBSTITUTION.findall(text):
+        for one, other in _SUBSTITUTION.findall(_SUM.sub("", text)):
             inner = read_commands(one or other)
             self.commands[-1:-1] = inner  # before the current command, which goes on growing
 

@@ -118,6 +118,8 @@ class StepPart:
     description: str = ""
     more: int = 0
     """Instances that are left out."""
+    goal: Mapping[str, str] = field(default_factory=dict)
+    """Metric -> `max` or `min`, the most important first."""
     outcomes: Mapping[str, int] = field(default_factory=dict)
     """Outcome -> instances, those left out too."""
 
@@ -154,6 +156,7 @@ class Trend:
 
     name: str
     values: Tuple[Value, ...]
+    goal: str = ""
 
 
 @dataclass(frozen=True)

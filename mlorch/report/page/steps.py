@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Callable, Dict, List, Mapping, Sequence
+from typing import Callable, Dict, Iterable, List, Mapping, Sequence
 
+from mlorch.model import Value
+from mlorch.report.goals import best, is_number, rank, verdict
 from mlorch.report.page import previews
 from mlorch.report.page.curves import charts
 from mlorch.report.page.html import anchor, facts, lines, link, number, sentences, table, text, values
 from mlorch.report.page.model import InstancePart, LogPart, OutputPart, Page, StepPart
-from mlorch.report.page.words import counts, css, glyph, moment, took, word, worst
+from mlorch.report.page.words import aimed, counts, css, glyph, moment, took, word, worst
 from mlorch.report.style import bytes_text, difference_text, seconds_text
 
 DIGEST_LETTERS = 19
@@ -44,7 +46,7 @@ def _step(step: StepPart, page: Page, below: Sequence[str], opened: bool, hold: 
     if not step.matrix and len(step.instances) == 1:
         instance = step.instances[0]
         head = _head(instance, css(instance.outcome))
-        body = instance_body(instance, page, shared)
+        body = instance_body(instance, page, step.goal, shared)
         return _details(step.id, instance.outcome, head, body, opened, hold)
     state = worst(step)
     seconds = sum(item.seconds for item in step.instances)
@@ -55,12 +57,17 @@ def _step(step: StepPart, page: Page, below: Sequence[str], opened: bool, hold: 
         seconds_text(seconds) if seconds >= 0.0005 else "",
         counts(step.outcomes) or word(state),
     )
-    body = facts(shared) + (table_of(step.instances) if step.instances else "")
+    body = facts(shared) + (table_of(step.instances, step.goal) if step.instances else "")
     if step.more:
         body += sentences([f"{step.more} more instances are left out: see `mlorch show {page.run.id}`"])
     inner = "".join(
         _details(
-            item.name, item.outcome, _head(item, css(item.outcome)), instance_body(item, page), False, hold
+            item.name,
+            item.outcome,
+            _head(item, css(item.outcome)),
+            instance_body(item, page, step.goal),
+            False,
+            hold,
         )
         for item in step.instances
     )
@@ -102,8 +109,10 @@ def neighbours(names: Sequence[str]) -> str:
 # --------------------------------------------------------------------------------------------- an instance
 
 
-def instance_body(item: InstancePart, page: Page, shared: Mapping[str, str] = NOTHING) -> str:
-    """All that is told of an instance; `shared` are terms about its step."""
+def instance_body(
+    item: InstancePart, page: Page, goal: Mapping[str, str], shared: Mapping[str, str] = NOTHING
+) -> str:
+    """All that is told of an instance; `goal` is its step's, and `shared` are terms about that."""
     parts = []
     if item.error:
         parts.append(f'<p class="error">{text(item.error, 600)}</p>')
@@ -112,7 +121,7 @@ def instance_body(item: InstancePart, page: Page, shared: Mapping[str, str] = NO
     parts += [sentences(item.warnings, "warning"), _facts(item, shared)]
     if item.outcome == "failed":
         parts.append(_log(item, page))
-    parts += [_section("checks", _checks(item)), _section("metrics", metrics(item.metrics, item.before))]
+    parts += [_section("checks", _checks(item)), _section("metrics", metrics(item, goal))]
     parts += [_section("curves", charts(item.history)), _section("outputs", outputs(item.outputs))]
     parts += [previews.draw(preview) for preview in item.previews]
     parts.append(sentences(item.notes))
@@ -184,25 +193,30 @@ def _checks(item: InstancePart) -> str:
     return f'<ul class="checks">{"".join(shown)}</ul>'
 
 
-def metrics(found: Mapping[str, object], before: Mapping[str, object]) -> str:
-    """Name, value, and where the run before had it, what it was and the difference."""
-    if not found:
-        return ""
-    if not any(name in before for name in found):
-        return facts({name: number(value) for name, value in found.items()})
+def metrics(item: InstancePart, goal: Mapping[str, str]) -> str:
+    """Name, value, and where the run before had it, what it was and the difference; those with a goal first."""
+    found = {name: item.metrics[name] for name in goals_first(item.metrics, goal)}
+    names = {name: aimed(name, goal.get(name, "")) for name in found}
+    if not any(name in item.before for name in found):
+        return facts({names[name]: number(value) for name, value in found.items()})
     rows = []
     for name, value in found.items():
-        old = before.get(name)
-        rows.append([text(name, 80), number(value), number(old), difference(old, value)])
+        old = item.before.get(name)
+        told = difference(old, value, goal.get(name, ""))
+        rows.append([text(names[name], 80), number(value), number(old), told])
     return table(["metric", "this run", "run before", "difference"], rows, right=(1, 2, 3))
 
 
-def difference(old: object, new: object) -> str:
-    for value in (old, new):
-        if isinstance(value, bool) or not isinstance(value, (int, float)):
-            return ""
-    assert isinstance(old, (int, float)) and isinstance(new, (int, float))
-    return text(difference_text(old, new)) if old != new else "="
+def goals_first(names: Iterable[str], goal: Mapping[str, str]) -> List[str]:
+    known = list(names)
+    return [name for name in goal if name in known] + [name for name in known if name not in goal]
+
+
+def difference(old: Value, new: Value, goal: str = "") -> str:
+    """`+0.0051 better`; nothing where one of them is no number."""
+    if not is_number(old) or not is_number(new):
+        return ""
+    return text(difference_text(old, new) + verdict(old, new, goal)) if old != new else "="
 
 
 def outputs(found: Sequence[OutputPart]) -> str:
@@ -256,21 +270,31 @@ def told_of(log: LogPart, item: InstancePart, page: Page) -> str:
 # ------------------------------------------------------------------------------------------- all instances
 
 
-def table_of(found: Sequence[InstancePart]) -> str:
-    """Instances side by side: axes, outcome, time, and the metrics that most of them have."""
+def table_of(found: Sequence[InstancePart], goal: Mapping[str, str]) -> str:
+    """Instances side by side: axes, outcome, time, and metrics with the best of each that has a goal marked; the
+    best instance by the first goal stands first."""
     axes = list(dict.fromkeys(name for item in found for name in item.axes))
-    names = list(dict.fromkeys(name for item in found for name in item.metrics))[:COLUMNS]
-    head = ["instance", *axes, "outcome", "took", *names]
+    names = goals_first(dict.fromkeys(name for item in found for name in item.metrics), goal)[:COLUMNS]
+    if names and names[0] in goal:
+        found = sorted(found, key=lambda item: rank(item.metrics.get(names[0]), goal[names[0]] == "max"))
+    winners = {
+        name: best([item.metrics.get(name) for item in found], goal[name]) for name in names if name in goal
+    }
+    head = ["instance", *axes, "outcome", "took", *(aimed(name, goal.get(name, "")) for name in names)]
     rows = []
-    for item in found:
+    for position, item in enumerate(found):
         rows.append(
             [
                 link(item.name),
                 *(number(item.axes.get(name)) for name in axes),
                 f'<i class="{css(item.outcome)}" aria-hidden="true">{glyph(item.outcome)}</i> {text(word(item.outcome))}',
                 took(item),
-                *(number(item.metrics.get(name)) for name in names),
+                *(_marked(item.metrics.get(name), position in winners.get(name, ())) for name in names),
             ]
         )
     first = 1 + len(axes)
     return table(head, rows, right=range(first + 1, len(head)), name="instances")
+
+
+def _marked(value: Value, is_best: bool) -> str:
+    return f"<strong>{number(value)}</strong>" if is_best else number(value)

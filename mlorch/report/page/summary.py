@@ -11,13 +11,13 @@ from mlorch.report.page.curves import spark
 from mlorch.report.page.html import facts, link, number, sentences, table, text, values
 from mlorch.report.page.model import InstancePart, Page, RunPart, Trend
 from mlorch.report.page.steps import difference
-from mlorch.report.page.words import counts, css, glyph, moment, word
+from mlorch.report.page.words import aimed, counts, css, glyph, moment, word
 from mlorch.report.reasons import value_text
 from mlorch.report.style import seconds_text
 
 FAILURES = 20
 COMMIT_LETTERS = 12
-ELSEWHERE = ("params", "name", "pipeline", "commit", "dirty", "argv", "instances", "pid")
+ELSEWHERE = ("params", "name", "pipeline", "commit", "dirty", "argv", "instances", "pid", "goals")
 """What a run notes of itself that is told in words of its own, or not at all."""
 STATES = {"succeeded": "finished", "failed": "failed", "cancelled": "was cancelled", "crashed": "was cut off"}
 
@@ -100,11 +100,13 @@ def trends(page: Page) -> str:
     for trend, line in zip(shown, lines):
         old, new = (trend.values[-2] if len(trend.values) > 1 else None), trend.values[-1]
         owner = trend.name.split(".", 1)[0]
-        label = link(owner, trend.name) if owner in order else text(trend.name, 80)
-        rows.append([label, number(new), number(old), difference(old, new), line])
+        name = aimed(trend.name, trend.goal)
+        label = link(owner, name) if owner in order else text(name, 80)
+        rows.append([label, number(new), number(old), difference(old, new, trend.goal), line])
     head = ["metric", "this run", "run before", "difference", f"the last {last} runs"]
-    if not any(lines):
-        head, rows = head[:4], [row[:4] for row in rows]
+    if not any(lines):  # one run alone has nothing to be compared with
+        wide = 4 if last > 1 else 2
+        head, rows = head[:wide], [row[:wide] for row in rows]
     more = len(page.trends) - len(shown)
     note = f'<p class="note">{more} more stand at their steps</p>' if more else ""
     return table(head, rows, right=(1, 2, 3), name="metrics") + note

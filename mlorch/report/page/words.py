@@ -48,6 +48,11 @@ def worst(step: StepPart) -> str:
     return known[0] if known else next(iter(step.outcomes), NEVER)
 
 
+def aimed(metric: str, goal: str) -> str:
+    """A metric with the way in which it is better: `auc ↑`."""
+    return metric + {"max": " ↑", "min": " ↓"}.get(goal, "")
+
+
 def took(instance: InstancePart) -> str:
     return seconds_text(instance.seconds) if instance.seconds >= 0.0005 else ""
 
