@@ -17,6 +17,12 @@ SHORTEST = 4
 """Characters below which a value is no secret: it would be found everywhere."""
 SHORTEST_LINE = 8
 CHUNK = 1 << 20
+HEAD = 8
+"""Bytes of a text's end by which is told what may go on in it."""
+HELD = 1 << 10
+"""Bytes of overlapping secrets that are held back at least."""
+WINDOW = 64
+_RUN = re.compile(b"[A-Za-z0-9][A-Za-z0-9_.-]{4,}")
 
 
 def mask(text: str, secrets: Sequence[str]) -> str:
@@ -108,61 +114,120 @@ def _base64_forms(data: bytes) -> Iterator[bytes]:
         yield core.replace(b"+", b"-").replace(b"/", b"_")
 
 
+Anchors = Tuple[Tuple[bytes, Tuple[bytes, ...]], ...]
+
+
+@lru_cache(maxsize=64)
+def anchors_of(secrets: Tuple[str, ...]) -> Anchors:
+    """(what has to be there, the patterns that hold it), all patterns once: text without any anchor holds no pattern, and
+    there are fewer anchors than patterns, as the encodings of a value in text share its letters and digits."""
+    left = patterns_of(secrets)
+    runs = {run for pattern in left for run in _RUN.findall(pattern)}
+    holding = {run: [pattern for pattern in left if run in pattern] for run in sorted(runs)}
+    found = []
+    while holding:
+        best = max(holding, key=lambda run: (_saved(run, holding[run]), run))
+        if _saved(best, holding[best]) <= 0:
+            break
+        taken = holding.pop(best)
+        found.append((best, tuple(taken)))
+        left = tuple(pattern for pattern in left if best not in pattern)
+        holding = {run: [item for item in among if item not in taken] for run, among in holding.items()}
+    return (*found, *((_window(pattern), (pattern,)) for pattern in left))
+
+
+def _window(pattern: bytes) -> bytes:
+    """A part of it that is looked for as quickly, takes no time to prepare for, and has no banner at its edges."""
+    core = pattern.strip(b"-=_*# ")
+    pattern = core if len(core) >= HEAD else pattern
+    starts = range(0, max(1, len(pattern) - WINDOW + 1), WINDOW // 2)
+    return min((pattern[at : at + WINDOW] for at in starts), key=_cost)
+
+
+def _saved(anchor: bytes, patterns: Sequence[bytes]) -> float:
+    return sum(map(_cost, patterns)) - _cost(anchor)
+
+
+def _cost(needle: bytes) -> float:
+    """Of a search: long needles of many letters are looked for in long strides."""
+    return 1 / min(len(needle), 3 * len(set(needle)), WINDOW)
+
+
 class Masker:
     """Masks a stream: what may be the beginning of a secret is held until the rest has come."""
 
     def __init__(self, secrets: Sequence[str]) -> None:
         self._patterns = patterns_of(tuple(secrets))
-        self._longest = len(self._patterns[0]) if self._patterns else 0
-        self._any = (
-            re.compile(b"|".join(re.escape(item) for item in self._patterns)) if self._patterns else None
-        )
+        self._anchors = anchors_of(tuple(secrets))
+        self._starry = [pattern for pattern in self._patterns if b"*" in pattern]
+        self._heads = {item[:size] for item in self._patterns for size in range(1, min(HEAD, len(item)))}
+        self._most = 4 * max([HELD, *map(len, self._patterns)])
         self._held = b""
 
     def feed(self, data: bytes) -> bytes:
         """The next bytes that can be shown."""
-        if self._any is None:
+        if not self._patterns:
             return data
         data = self._held + data
         cut = self._cut(data)
         self._held = data[cut:]
-        return patterns_mask(data[:cut], self._patterns)
+        return self._mask(data[:cut])
 
     def flush(self) -> bytes:
         """The rest, at the end of the stream."""
         data, self._held = self._held, b""
-        return patterns_mask(data, self._patterns)
+        return self._mask(data)
+
+    def _mask(self, data: bytes) -> bytes:
+        """As `patterns_mask` with all patterns: those whose anchor is not there are not there."""
+        live = {pattern for anchor, patterns in self._anchors if anchor in data for pattern in patterns}
+        if not live:
+            return data
+        live.update(self._starry)  # the stars of one may complete another
+        return patterns_mask(data, [pattern for pattern in self._patterns if pattern in live])
 
     def _cut(self, data: bytes) -> int:
-        """Where a suffix begins that may be an incomplete secret, but never inside a complete one."""
-        assert self._any is not None
-        start = max(0, len(data) - self._longest + 1)
-        for found in self._any.finditer(data, max(0, start - 2 * self._longest)):
-            if found.start() < start < found.end():
-                start = found.end()
-        while True:
-            complete = self._any.search(data, start)
-            candidate = self._incomplete(data, start)
-            if complete is None or candidate <= complete.start():
-                return candidate
-            start = complete.end()
+        """The latest place at which no secret is split: neither one that is whole nor one whose rest is still to come."""
+        place = self._incomplete(data)
+        if place == len(data):
+            return place
+        back = place
+        while len(data) - back <= self._most:
+            starts = [start for start, _ in self._around(data, back)]
+            if not starts:
+                return back
+            back = min(starts)
+        while True:  # a chain of overlapping ones without end: all that is whole will be masked
+            ends = [end for _, end in self._around(data, place)]
+            if not ends:
+                return place
+            place = max(ends)
 
-    def _incomplete(self, data: bytes, start: int) -> int:
-        """The first position from `start` from which all that is left begins a pattern; the end if there
-        is none."""
-        first = len(data)
+    def _around(self, data: bytes, place: int) -> Iterator[Tuple[int, int]]:
+        """Start of the first and end of the last occurrence of each pattern that has this place inside it."""
         for pattern in self._patterns:
-            head = pattern[:SHORTEST]
-            position = data.find(head, max(start, len(data) - len(pattern) + 1), first + SHORTEST)
-            while 0 <= position < first:
-                if pattern.startswith(data[position:]):
-                    first = position
+            size = len(pattern)
+            low, high = max(0, place - size + 1), place + size - 1
+            start = data.find(pattern, low, high)
+            if start >= 0:
+                yield start, data.rfind(pattern, low, high) + size
+
+    def _incomplete(self, data: bytes) -> int:
+        """The first place from which all that is left begins a pattern; the end if there is none."""
+        first = len(data)
+        for size in range(1, min(HEAD, len(data) + 1)):
+            if data[-size:] in self._heads:
+                first = len(data) - size
+        end = data[-HEAD:]
+        if len(end) < HEAD:
+            return first
+        for pattern in self._patterns:
+            at = pattern.rfind(end, 0, len(pattern) - 1)
+            while at >= 0 and at + HEAD > len(data) - first:
+                if data.endswith(pattern[: at + HEAD]):
+                    first = len(data) - at - HEAD
                     break
-                position = data.find(head, position + 1, first + SHORTEST)
-            for rest in range(SHORTEST - 1, 0, -1):
-                position = len(data) - rest
-                if start <= position < first and pattern.startswith(data[position:]):
-                    first = position
+                at = pattern.rfind(end, 0, at + HEAD - 1)
         return first
 
 
