@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 from dataclasses import replace
 from enum import Enum
 from typing import TYPE_CHECKING, List, Optional
@@ -88,7 +89,7 @@ def run(
     from mlorch import app
     from mlorch.cli.ending import Ending
     from mlorch.cli.idle import remember_run, watching
-    from mlorch.cli.screens import listening, summary_text, tell_github
+    from mlorch.cli.screens import listening, summary_text, tell_github, warnings_text
     from mlorch.report.documents import run_document
     from mlorch.report.github import is_github
 
@@ -106,11 +107,15 @@ def run(
     try:
         if options.json:
             print_document(run_document(summary))
-        elif not options.quiet:
-            print_text(summary_text(summary, sys.stdout, options, screen.told))
-        elif summary.exit_code:
-            # quiet is for cron: nothing at all unless something is wrong
-            sys.stderr.write(summary_text(summary, sys.stderr, options, screen.told))
+        else:
+            with suppress(OSError):  # its terminal may have gone
+                sys.stderr.write(warnings_text(summary, options, screen.told))
+                sys.stderr.flush()
+            if not options.quiet:
+                print_text(summary_text(summary, sys.stdout, options))
+            elif summary.exit_code:
+                # quiet is for cron: nothing at all unless something is wrong
+                sys.stderr.write(summary_text(summary, sys.stderr, options))
     except SystemExit:
         if not summary.exit_code:
             raise  # else that stands, though the answer could not be written (say, as the terminal has gone)

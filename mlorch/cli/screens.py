@@ -129,13 +129,23 @@ def open_events(path: str) -> TextIO:
         raise EnvironmentFault(f"--events: {path}: {reason}", "name a file that can be written") from error
 
 
-def summary_text(summary: RunSummary, stream: TextIO, options: Options, told: Set[str]) -> str:
-    from mlorch.report.github import harmless, is_github
+def summary_text(summary: RunSummary, stream: TextIO, options: Options) -> str:
     from mlorch.report.logs import FileLogs
     from mlorch.report.summary import render_summary
 
-    style = style_for(stream, options)
-    text = render_summary(summary, style, FileLogs(summary.pipeline.root), told)
+    return _stopped(render_summary(summary, style_for(stream, options), FileLogs(summary.pipeline.root)))
+
+
+def warnings_text(summary: RunSummary, options: Options, told: Set[str]) -> str:
+    """For stderr: warnings are no part of the answer, and `-q` leaves them."""
+    from mlorch.report.summary import render_warnings
+
+    return _stopped(render_warnings(summary, style_for(sys.stderr, options), told))
+
+
+def _stopped(text: str) -> str:
+    from mlorch.report.github import harmless, is_github
+
     return harmless(text) if is_github(os.environ) else text
 
 

@@ -31,20 +31,19 @@ Change = Tuple[str, Value, Value]
 """Metric, old value, new value."""
 
 
-def render_summary(
-    summary: RunSummary, style: Style = PLAIN, logs: Optional[Logs] = None, told: Collection[str] = ()
-) -> str:
-    """The last lines of a run, to be written after its progress.
+def render_warnings(summary: RunSummary, style: Style = PLAIN, told: Collection[str] = ()) -> str:
+    """A line for each warning that was not told while the run went on."""
+    label = style.paint("warning", "yellow")
+    return "".join(f"{label}: {style.own(text)}\n" for text in summary.warnings if text not in told)
+
+
+def render_summary(summary: RunSummary, style: Style = PLAIN, logs: Optional[Logs] = None) -> str:
+    """The last lines of a run, to be written after its progress and its warnings.
 
     Args:
         logs: how to read the ends of failed steps' logs (`FileLogs(root)`); without it nothing is quoted.
-        told: warnings that were shown already.
     """
-    lines = [
-        style.paint("warning", "yellow") + ": " + style.own(text)
-        for text in summary.warnings
-        if text not in told
-    ]
+    lines: List[str] = []
     failures = Failures(summary.run, summary.pipeline, summary.outcomes, logs or NoLogs(), style)
     text = failures.text()
     if text:

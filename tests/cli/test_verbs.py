@@ -61,6 +61,19 @@ def test_a_quiet_run_says_nothing_unless_something_is_wrong(project):
     assert "pick" in done.stderr and "failed" in done.stderr
 
 
+def test_warnings_stand_on_stderr_and_quiet_leaves_them(project, pipeline_text):
+    lenient = '[{assert: "${{ metrics.auc >= params.limit }}", severity: warn}]'
+    text = pipeline_text.replace('["${{ metrics.auc >= params.limit }}"]', lenient)
+    (project.cwd / "mlorch.yaml").write_text(text.replace("0.0", "9"))
+    told = "warning: pick: check did not hold: metrics.auc >= params.limit (auc is 3, limit is 9)\n"
+    for _ in ("it ran", "it is cached"):
+        done = project("run", "-q")
+        assert (done.stdout, done.stderr) == ("", told)
+    done = project("run", "--progress", "quiet")
+    assert done.stderr == told and "warning" not in done.stdout and "up to date" in done.stdout
+    assert project("run").stderr.count(told) == 1
+
+
 def test_a_failing_check_names_how_to_get_what_it_failed(project):
     document = project.json("run", "-p", "limit=9", code=1)
     assert document["totals"] == {

@@ -25,7 +25,7 @@ from mlorch.report.graph import draw_ascii, draw_dot, draw_mermaid, draw_svg, vi
 from mlorch.report.lines import JsonLinesListener, LineListener
 from mlorch.report.plans import render_plan
 from mlorch.report.style import ASCII, PLAIN, Style
-from mlorch.report.summary import render_summary
+from mlorch.report.summary import render_summary, render_warnings
 from mlorch.report.why import Context, render_why
 
 CASES: Dict[str, Callable[[], str]] = {}
@@ -330,7 +330,7 @@ def summary_cancelled_and_large() -> str:
         store_bytes=12_300_000_000,
         reclaimable_bytes=4_100_000_000,
     )
-    return render_summary(summary, told={"told before"})
+    return render_warnings(summary, told={"told before"}) + render_summary(summary)
 
 
 # ---------------------------------------------------------------------------------------------------- why
