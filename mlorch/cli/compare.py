@@ -79,10 +79,29 @@ def compare(
         print_document(compare_document(comparison, fail_if, failed))
     else:
         print_text(compare_text(comparison, format_, style_for(sys.stdout, options)))
+        if format_ is Format.table:
+            say_how_to_mark(comparison, options)
     if failed:
         say(f"--fail-if holds: {fail_if}", Options())
         return int(ExitCode.STEP_FAILED)
     return 0
+
+
+def say_how_to_mark(comparison: Comparison, options: Options) -> None:
+    """Where metrics differ and no step says which way they are better: how to say it."""
+    metrics = [row for row in comparison.rows if row.kind == "metric" and not row.name.endswith(DEVIATION)]
+    differing = [row for row in metrics if row.changed and row.numeric]
+    if not differing or any(row.goal for row in metrics):
+        return
+    name = differing[0].name
+    owner = comparison.columns[0].instance
+    if not owner:
+        owner, _, name = name.partition(".")
+    step = owner.split("@", 1)[0]
+    text = (
+        f"the best is marked once the step says what is better: `goal: {{{name}: max}}` (or min) in `{step}`"
+    )
+    say(PLAIN.own(text), options)
 
 
 def make_comparison(store: Store, words: Sequence[str]) -> Comparison:

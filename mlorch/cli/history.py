@@ -57,7 +57,7 @@ OF_RUN = typer.Option(None, "--run", metavar="RUN", help="Of this run.", autocom
 ARTIFACT = typer.Argument(
     None,
     metavar="ARTIFACT",
-    help="STEP/OUTPUT or a digest.",
+    help="STEP/OUTPUT, a path or a digest.",
     autocompletion=complete_artifacts,
     show_default=False,
 )
@@ -166,6 +166,8 @@ def print_logs(found: Sequence[Log], lines: Optional[int], options: Options) -> 
         for chunk in tail(log.path, lines):
             writer.write(chunk)
         writer.end()
+        if len(found) == 1 and not log.bytes:
+            say(f"{log.instance} printed nothing", options)
 
 
 def log_header(log: Log) -> str:
@@ -215,14 +217,21 @@ def runs(
 
     at_least(limit, 0, "--limit")
     after = time.time() - duration(since, "--since") if since is not None else None
-    found = select_runs(open_store(options), limit, status or (), after)
+    store = open_store(options)
+    found = select_runs(store, limit, status or (), after)
     if options.json:
         print_document(runs_document(found))
     else:
         if not found:
-            say("no run yet: start one with `mlorch run`", options)
+            say(_no_run(store), options)
         print_text(runs_table(found, style_for(sys.stdout, options), options.verbose))
     return 0
+
+
+def _no_run(store: Store) -> str:
+    if store.runs(1):
+        return "no run is like that: see `mlorch runs`"
+    return f"no run yet in {os.path.dirname(store.path)}: start one with `mlorch run`, or name the project with -C"
 
 
 def show(

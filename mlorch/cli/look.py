@@ -206,9 +206,11 @@ def why(
     from mlorch.report.documents import why_document
 
     _, steps = split_words(words)
-    if len(steps) != 1:
-        raise UsageError(f"expected one step, got {len(steps)}", "for instance mlorch why train")
     request = make_request(options, words, param, params_file)
+    if len(steps) != 1:
+        names = list(app.load_only(request)[0].steps)
+        hint = f"for instance mlorch why {names[-1]}; there are: {', '.join(names[:12])}"
+        raise UsageError("say which step" if not steps else f"expected one step, got {len(steps)}", hint)
     answers = app.why(request, steps[0], against)
     if options.json:
         print_document(why_document(answers))

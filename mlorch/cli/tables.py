@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, List, Mapping, Optional, Sequence
 
@@ -9,6 +11,7 @@ from mlorch.history.timings import phases
 from mlorch.report.reasons import value_text
 from mlorch.report.reproduced import reproduced_sentence
 from mlorch.report.style import (
+    ESCAPES,
     PLAIN,
     Style,
     bytes_text,
@@ -29,20 +32,29 @@ WORDS = {"succeeded": "ran"}
 COLORS = {"failed": "red", "crashed": "red", "succeeded": "green", "cancelled": "yellow", "blocked": "yellow"}
 GLYPHS = {"succeeded": "ok", "crashed": "failed"}
 COMMIT_LETTERS = 9
+UNTOLD = ("goals", "instances", "pid")
+"""Facts of a run that are for programs, and for `--verbose`."""
 DIGEST_LETTERS = 19
 """`blake3:` and twelve more."""
 
 
 def columns(rows: Sequence[Sequence[str]], right: Sequence[int] = (), indent: str = "") -> str:
-    """Rows aligned, two spaces between; columns in `right` to the right."""
+    """Rows aligned, two spaces between; columns in `right` to the right. Colours in a cell take no room."""
     if not rows:
         return ""
-    widths = [max(cells_of(row[i]) for row in rows) for i in range(len(rows[0]))]
+    widths = [max(_seen(row[i]) for row in rows) for i in range(len(rows[0]))]
     lines = []
     for row in rows:
-        cells = [pad(cell, widths[i], i in right) for i, cell in enumerate(row)]
+        cells = [
+            pad(cell, widths[i] + len(cell) - len(ESCAPES.sub("", cell)), i in right)
+            for i, cell in enumerate(row)
+        ]
         lines.append(indent + "  ".join(cells).rstrip())
     return "\n".join(lines)
+
+
+def _seen(cell: str) -> int:
+    return cells_of(ESCAPES.sub("", cell))
 
 
 def block(title: str, rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> List[str]:
@@ -104,7 +116,7 @@ def run_text(view: RunView, style: Style = PLAIN, verbose: bool = False) -> str:
     """Facts, params, a line per step, metrics; `verbose` adds the outputs."""
     params = view.info.meta.get("params")
     params = params if isinstance(params, Mapping) else {}
-    blocks = [columns(facts(view.info, style))]
+    blocks = [columns(facts(view.info, style, verbose))]
     blocks += block(
         "params", [[style.clean(name), style.clean(value_text(value))] for name, value in params.items()]
     )
@@ -138,7 +150,8 @@ def run_text(view: RunView, style: Style = PLAIN, verbose: bool = False) -> str:
     return "\n\n".join(blocks)
 
 
-def facts(info: RunInfo, style: Style) -> List[List[str]]:
+def facts(info: RunInfo, style: Style, verbose: bool = False) -> List[List[str]]:
+    """What is known of a run as a whole; only `verbose` names what says nothing to most (`UNTOLD`)."""
     rows = [
         ["run", info.id],
         ["pipeline", style.clean(f"{info.name} ({info.pipeline})")],
@@ -149,8 +162,14 @@ def facts(info: RunInfo, style: Style) -> List[List[str]]:
         ],
     ]
     told = {
-        name: value for name, value in info.meta.items() if name != "params" and value not in (None, "", [])
+        name: value
+        for name, value in info.meta.items()
+        if name != "params" and value not in (None, "", [], {}) and (verbose or name not in UNTOLD)
     }
+    argv = told.pop("argv", None)
+    if isinstance(argv, (list, tuple)) and argv:
+        words = [os.path.basename(str(argv[0])), *map(str, argv[1:])]
+        rows.append(["command", style.clean(" ".join(map(shlex.quote, words)))])
     return rows + [[name, style.clean(fact_text(value))] for name, value in sorted(told.items())]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass, replace
 from typing import Callable, Iterator, List, Optional, Sequence
@@ -56,24 +57,24 @@ def content_of(output: OutputView) -> Content:
 
 
 def find_artifact(store: Store, name: str, run: Optional[RunInfo] = None) -> Made:
-    """The artifact behind `STEP/NAME`, `STEP@INSTANCE/NAME` or a digest (its beginning will do).
+    """The artifact behind `STEP/NAME`, `STEP@INSTANCE/NAME`, a digest (its beginning will do), an output's path or,
+    where only one step has such an output, its name.
 
     Without a run, the newest run that has it counts; a failed check's outputs are found as well.
     Raises UsageError: no such artifact, or several.
     """
     digest = digest_start(name)
-    if digest is None and "/" not in name:
-        raise UsageError(
-            f"`{name}` names no artifact", "write STEP/OUTPUT or a digest; see `mlorch artifacts`"
-        )
     known: List[str] = []
     for info in [run] if run else store.runs():
         view = view_run(store, info)
-        found = [step for step in map(_narrowed(name, digest), view.steps) if step.outputs]
-        if found:
-            return _only(list(_made(store, view, found)), name)
+        for meant in _meanings(name, digest):
+            found = [step for step in (_narrowed(step, meant) for step in view.steps) if step.outputs]
+            if found:
+                return _only(list(_made(store, view, found)), name)
         known += [f"{step.instance}/{output}" for step in view.steps for output in step.outputs]
-    hint = did_you_mean(name, sorted(set(known))) or "see `mlorch artifacts`"
+    its = [item for item in dict.fromkeys(known) if name in (item.split("/")[0], item.split("@")[0])]
+    hint = "one of " + ", ".join(its[:5]) if its else did_you_mean(name, sorted(set(known)))
+    hint = hint or "write STEP/OUTPUT, a path or a digest; see `mlorch artifacts`"
     where = f"in run {run.id}" if run else "in any run"
     raise UsageError(f"there is no artifact `{name}` {where}", hint)
 
@@ -86,23 +87,25 @@ def digest_start(name: str) -> Optional[str]:
     return None
 
 
-def _narrowed(name: str, digest: Optional[str]) -> Callable[[StepView], StepView]:
+Meaning = Callable[[StepView, OutputView], bool]
+
+
+def _meanings(name: str, digest: Optional[str]) -> Sequence[Meaning]:
+    """What a name may mean, the strictest first."""
+    if digest is not None:
+        return (lambda _, output: output.digest.startswith(digest),)
+    owner, _, short = name.rpartition("/")
+    path = os.path.normpath(name)
+    return (
+        lambda step, output: output.name == short and owner in (step.step, step.instance),
+        lambda _, output: output.path == path,
+        lambda _, output: output.name == name,
+    )
+
+
+def _narrowed(step: StepView, meant: Meaning) -> StepView:
     """What leaves of a step only the outputs that are meant."""
-    owner, _, output = name.rpartition("/")
-
-    def narrow(step: StepView) -> StepView:
-        meant = {
-            item.name: item
-            for item in step.outputs.values()
-            if (
-                item.digest.startswith(digest)
-                if digest is not None
-                else item.name == output and owner in (step.step, step.instance)
-            )
-        }
-        return replace(step, outputs=meant)
-
-    return narrow
+    return replace(step, outputs={name: item for name, item in step.outputs.items() if meant(step, item)})
 
 
 def _only(found: Sequence[Made], name: str) -> Made:

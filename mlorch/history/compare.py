@@ -39,6 +39,11 @@ class Row:
         return any(not same(value, self.values[0]) for value in self.values[1:])
 
     @property
+    def numeric(self) -> bool:
+        """Whether each column that has it has a number."""
+        return all(value is None or is_number(value) for value in self.values)
+
+    @property
     def difference(self) -> Optional[float]:
         """The last column less the first, where both are numbers and it is a metric."""
         if self.kind != "metric" or len(self.values) < 2:

@@ -20,7 +20,7 @@ def resolve_run(store: Store, name: str = "last") -> RunInfo:
         back = int(found.group(1) or 0)
         newest = store.runs(back + 1)
         if not newest:
-            raise UsageError("no run yet", "start one with `mlorch run`")
+            raise UsageError("no run yet", "start one with `mlorch run`, or name the project with -C DIR")
         if len(newest) <= back:
             count = len(newest)
             raise UsageError(f"there is no run `{name}`: {count} so far", f"the oldest is `last~{count - 1}`")

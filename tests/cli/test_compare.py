@@ -19,7 +19,7 @@ from mlorch.history.detail import RunView, StepView
 from mlorch.history.fail_if import holds
 from mlorch.history.folding import over_axis
 from mlorch.ports import RunInfo
-from mlorch.report.style import PLAIN, Style
+from mlorch.report.style import ESCAPES, PLAIN, Style
 
 NAN = float("nan")
 
@@ -207,7 +207,14 @@ def test_the_best_is_bold_or_has_a_star():
         "fit@9         9  1  0.4000 +/- 0.0000         nan +/- nan",
         "fit@3         3  2  0.3050 +/- 0.0071   0.2917 +/- 0.0589",
     ]
-    assert "\x1b[1m0.6050 ± 0.0071\x1b[0m" in compare_text(comparison, Format.table, Style(color=True))
+    painted = compare_text(comparison, Format.table, Style(color=True))
+    assert "\x1b[1m0.6050 ± 0.0071\x1b[0m" in painted
+    assert ESCAPES.sub("", painted).splitlines() == [
+        "instance  depth  n              auc             loss",
+        "fit@6         6  2  0.6050 ± 0.0071  0.1548 ± 0.0168",
+        "fit@9         9  1  0.4000 ± 0.0000        nan ± nan",
+        "fit@3         3  2  0.3050 ± 0.0071  0.2917 ± 0.0589",
+    ], "what makes text bold takes no room"
     assert "| **0.6050 ± 0.0071** |" in compare_text(comparison, Format.md, PLAIN)
     assert (
         compare_text(comparison, Format.csv, PLAIN).splitlines()[0]

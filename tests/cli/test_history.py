@@ -302,12 +302,21 @@ def test_an_artifact_by_name_is_the_newest_one(past):
         assert find_artifact(past.store, name).output.digest == older.output.digest
 
 
+def test_an_artifact_by_its_path_or_by_its_name_alone(past):
+    for name in ("models/a.bin", "./models/a.bin", "model"):
+        assert find_artifact(past.store, name).run == "ab2222"
+
+
 @pytest.mark.parametrize(
     ("name", "message", "hint"),
     [
-        ("train", "`train` names no artifact", "write STEP/OUTPUT or a digest; see `mlorch artifacts`"),
+        ("train", "there is no artifact `train` in any run", "one of train/model"),
         ("train/modle", "there is no artifact `train/modle` in any run", "did you mean `train/model`?"),
-        ("0000000", "there is no artifact `0000000` in any run", "see `mlorch artifacts`"),
+        (
+            "0000000",
+            "there is no artifact `0000000` in any run",
+            "write STEP/OUTPUT, a path or a digest; see `mlorch artifacts`",
+        ),
     ],
 )
 def test_names_of_no_artifact(past, name, message, hint):

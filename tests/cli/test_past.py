@@ -15,7 +15,7 @@ INSTANCES = ["load", "fit@0", "fit@1", "pick"]
 
 def test_history_without_a_store_is_empty(project):
     assert project.json("runs") == {"schema": "mlorch.runs/1", "runs": []}
-    assert "no run yet" in project("runs").stderr
+    assert f"no run yet in {project.cwd}:" in project("runs").stderr
     assert project.json("verify")["objects"] == 0
     assert project.json("gc")["bytes"] == 0
     assert not (project.cwd / ".mlorch").exists()
@@ -35,6 +35,45 @@ def test_runs_and_show(ran):
     text = ran("show", "last~1").stdout
     assert "fit@0" in text and "depth" in text and "succeeded" in text
     assert "load" in ran("show", "--timings", "last~1").stdout
+
+
+def test_show_names_the_command_and_leaves_to_verbose_what_is_for_programs(ran):
+    command = [line for line in ran("show").stdout.splitlines() if line.startswith("command ")]
+    assert [line.split()[-2:] for line in command] == [["run", "-q"]]
+    told = {line.split()[0] for line in ran("show").stdout.splitlines() if line.strip()}
+    verbose = {line.split()[0] for line in ran("show", "-v").stdout.splitlines() if line.strip()}
+    assert not told & {"goals", "pid", "instances", "argv"} and {"pid", "instances"} <= verbose
+
+
+def test_logs_of_a_step_that_printed_nothing_say_so(ran):
+    done = ran("logs", "load")
+    assert (done.stdout, done.stderr) == ("", "load printed nothing\n")
+    assert ran("logs", "load", "-q").stderr == ""
+
+
+def test_a_filter_that_leaves_no_run_is_not_an_empty_history(ran):
+    assert ran("runs", "--status", "failed").stderr == "no run is like that: see `mlorch runs`\n"
+
+
+def test_compare_says_how_to_mark_the_best(ran):
+    said = "the best is marked once the step says what is better: `goal: {auc: max}` (or min) in `fit`\n"
+    assert ran("compare", "last", "fit").stderr == said
+    assert ran("compare", "last", "fit", "-q").stderr == ""
+    assert ran("compare", "last", "fit", "--format", "csv").stderr == ""
+    ran("run", "-q")
+    assert ran("compare").stderr == "", "nothing differs"
+    pipeline = ran.cwd / "mlorch.yaml"
+    pipeline.write_text(pipeline.read_text().replace("  fit:\n", "  fit:\n    goal: {auc: max}\n"))
+    ran("run", "-q")
+    assert ran("compare", "last", "fit").stderr == ""
+
+
+def test_get_takes_a_path_and_a_name_that_is_the_only_one(ran):
+    assert ran("get", "models/best.txt", "-o", "-").stdout == ran("get", "pick/best", "-o", "-").stdout
+    assert ran("get", "best", "-o", "-").stdout == ran("get", "pick/best", "-o", "-").stdout
+    error = ran("get", "metrics", code=2).stderr
+    assert "`metrics` means 3 artifacts" in error and "fit@0/metrics" in error
+    assert "one of pick/best, pick/metrics" in ran("get", "pick", code=2).stderr
 
 
 def test_logs(ran):

@@ -131,7 +131,7 @@ def test_from_another_folder(project, tmp_path):
         (["run", "load", "other.yaml"], ["other.yaml"]),
         (["run", "-j", "0"], ["--jobs"]),
         (["run", "--adopt", "--force"], ["--adopt"]),
-        (["why"], ["expected one step"]),
+        (["why"], ["say which step", "mlorch why pick", "load, fit, pick"]),
         (["show", "last"], ["no run yet"]),
         (["graph", "-o", "x.png"], ["x.png", "--format"]),
         (["logs", "a", "b", "c"], ["`c`"]),
