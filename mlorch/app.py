@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Dict, Iterator, List, Mapping, Optional, Seque
 
 from mlorch import spec, timing
 from mlorch.errors import MlorchError, SpecError, UsageError, did_you_mean
+from mlorch.in_the_way import in_the_way
 from mlorch.model import (
     Explanation,
     Pipeline,
@@ -258,6 +259,7 @@ def plan_of(session: Session, dry: DryRun, settings: Settings) -> Plan:
         complete,
         tuple(dry.warnings),
         tuple(sorted(item.path for item in session.stale())),
+        in_the_way(session, dry.decisions),
     )
 
 

@@ -756,6 +756,8 @@ class Plan:
     warnings: Tuple[str, ...] = ()
     moved: Tuple[str, ...] = ()
     """Files that a run would move aside because nothing declares them any more."""
+    kept: Tuple[str, ...] = ()
+    """Outputs where something else stands, by hand or from elsewhere, which a run would keep in `.mlorch/kept/`."""
 
 
 @dataclass(frozen=True)

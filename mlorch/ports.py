@@ -107,6 +107,10 @@ class Workspace(Protocol):
         this content, nothing is touched. Remembers the publication. Raises CorruptObject.
         """
 
+    def would_keep(self, path: str, publication: Optional[Publication]) -> bool:
+        """Whether some of what stands at `path` would move to `.mlorch/kept/`, were it replaced now: it is neither in the
+        store nor what was last published there."""
+
     def publications(self, pipeline: str) -> Mapping[str, Publication]:
         """Path -> what this pipeline file last published there and has not retired."""
 

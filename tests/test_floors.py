@@ -47,6 +47,7 @@ SAME_ROOM = dict.fromkeys(
         "execute",
         "lastused",
         "session",
+        "in_the_way",
         "steady",
     ),
     "app",

@@ -40,6 +40,7 @@ def plan_document(plan: Plan) -> Document:
         "complete": plan.complete,
         "warnings": list(plan.warnings),
         "moved": list(plan.moved),
+        "kept": list(plan.kept),
     }
 
 

@@ -36,14 +36,15 @@ class Group:
 
 
 def render_plan(plan: Plan, style: Style = PLAIN) -> str:
-    """One line per instance (or group of instances), what would be moved aside, and the totals."""
+    """One line per instance (or group of instances), what would be moved or kept aside, and the totals."""
     groups = group(plan.decisions)
     names = [_name(item, style) for item in groups]
     width = min(LONGEST_NAME, max([NAME_CELLS - 2, *(cells_of(name) for name in names)])) + 2
     lines: List[str] = []
     for item, name in zip(groups, names):
         lines += _lines(item, pad(name, width), style)
-    lines += _moved(plan.moved, style)
+    lines += _listed("would move aside, since nothing declares them any more:", plan.moved, style)
+    lines += _listed("would keep aside, since they were edited or not made by mlorch:", plan.kept, style)
     lines.append(_totals(plan, style))
     return "\n".join(lines) + "\n"
 
@@ -119,10 +120,10 @@ def _amount(item: Group) -> str:
     return ""
 
 
-def _moved(paths: Sequence[str], style: Style) -> List[str]:
+def _listed(title: str, paths: Sequence[str], style: Style) -> List[str]:
     if not paths:
         return []
-    lines = ["would move aside, since nothing declares them any more:"]
+    lines = [title]
     lines += ["  " + style.clean(path) for path in paths[:SHOWN_PATHS]]
     if len(paths) > SHOWN_PATHS:
         lines.append(f"  and {len(paths) - SHOWN_PATHS} more")

@@ -60,6 +60,14 @@ class Displacer:
             pass
         return NOTHING
 
+    def has_strange(self, path: str, publication: Optional[Publication]) -> bool:
+        """Whether some of what stands at a root-relative path would be kept, were it replaced now."""
+        absolute = self._paths.absolute(path)
+        if not os.path.lexists(absolute):
+            return False
+        survey = self.survey(path, publication)
+        return not all(safe for _, safe in self._judge(absolute, survey))
+
     def dispose(self, absolute: str, path: str, survey: Survey) -> Tuple[str, ...]:
         """Delete what was moved to `absolute`, except what the survey does not call safe: that moves to
         `kept/`, named after `path`. Returns what was kept."""

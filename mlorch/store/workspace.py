@@ -84,6 +84,10 @@ class LocalWorkspace:
         self._to_sync.setdefault(os.stat(folder).st_dev, folder)
         return Placed(True, kept)
 
+    @translated
+    def would_keep(self, path: str, publication: Optional[Publication]) -> bool:
+        return self._ground.displacer.has_strange(path, publication)
+
     def together(self) -> ContextManager[None]:
         return self._parts.publications.together()
 

@@ -46,6 +46,28 @@ def test_a_plan_tells_its_warnings_apart_from_the_answer(project):
     assert project("plan", "--json").stderr == ""
 
 
+def test_a_plan_tells_what_would_be_kept_aside(ran):
+    assert ran.json("plan")["kept"] == []
+    edited, foreign = ran.cwd / "models" / "best.txt", ran.cwd / "data" / "numbers.txt"
+    edited.write_text("mine\n")
+    plan = ran("plan")
+    assert plan.stdout.endswith(
+        "would keep aside, since they were edited or not made by mlorch:\n  models/best.txt\n"
+        "= demo is up to date: 4 cached\n"
+    )
+    foreign.unlink()
+    assert ran.json("plan")["kept"] == ["models/best.txt"], "what is missing comes back, and nothing is lost"
+    text = (ran.cwd / "mlorch.yaml").read_text().replace("seq 1 5", "seq 1 6")
+    (ran.cwd / "mlorch.yaml").write_text(text)
+    foreign.write_text("from elsewhere\n")
+    assert "data/numbers.txt" in ran.json("plan")["kept"], "it would be made anew"
+    told = ran("run", "-q").stderr
+    assert "data/numbers.txt" in told and "models/best.txt" in told
+    kept = (ran.cwd / ".mlorch" / "kept").rglob("*.txt")
+    assert sorted(path.read_text() for path in kept) == ["from elsewhere\n", "mine\n"]
+    assert ran.json("plan")["kept"] == []
+
+
 def test_where_a_run_writes(project):
     done = project("run")
     assert "demo finished" in done.stdout

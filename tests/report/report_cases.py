@@ -135,7 +135,9 @@ def plan_small() -> str:
         ),
         make_decision("long", "run", *[f"input changed: number {index}" for index in range(8)]),
     ]
-    return render_plan(make_plan(decisions, seconds=53.8, complete=False, moved=("old/a.csv",)))
+    return render_plan(
+        make_plan(decisions, seconds=53.8, complete=False, moved=("old/a.csv",), kept=("out/b.csv",))
+    )
 
 
 @case
