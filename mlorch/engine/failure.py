@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
+import shlex
+import shutil
 import signal
 from typing import Tuple
 
@@ -11,6 +14,15 @@ from mlorch.model import Attempt, Ended, Retry, Step
 
 REMEDY = "raise the limits (`ulimit -a` shows them), end other programs, or use fewer jobs; then run again"
 _TAIL = 4096
+_NO_MODULE = re.compile(r"^ModuleNotFoundError: No module named '([\w.]+)'", re.MULTILINE)
+_PACKAGES = {
+    "PIL": "pillow",
+    "cv2": "opencv-python",
+    "skimage": "scikit-image",
+    "sklearn": "scikit-learn",
+    "yaml": "pyyaml",
+}
+"""Well-known packages that are installed under another name than they are imported by."""
 _SCARCE = 1 << 16
 """Bytes below which a file system is full for any step that writes."""
 
@@ -63,8 +75,8 @@ def retryable(ended: Ended, retry: Retry) -> bool:
     return False
 
 
-def mentioned_hint(attempt: Attempt) -> str:
-    """Where the caller's environment has a variable that the last lines of the log name, and the step had not: say so."""
+def log_hint(attempt: Attempt) -> str:
+    """What the last lines of the log call for: a variable that was not let through, a package that is not installed."""
     try:
         with open(attempt.log, "rb") as file:
             file.seek(max(0, os.fstat(file.fileno()).st_size - _TAIL))
@@ -72,9 +84,24 @@ def mentioned_hint(attempt: Attempt) -> str:
     except OSError:
         return ""
     names = mentioned_variables(tail, os.environ, attempt.env)
-    if not names:
+    if names:
+        return f"its last lines name ${names[0]}, which you have and the step did not: let it through with `pass_env`"
+    return _package_hint(tail, attempt)
+
+
+def _package_hint(tail: str, attempt: Attempt) -> str:
+    """Which Python lacked a module, and what puts it there; nothing for a module of the project's own."""
+    missing = _NO_MODULE.findall(tail)
+    python = attempt.python or shutil.which("python", path=attempt.env.get("PATH", ""))
+    if not missing or not python:
         return ""
-    return f"its last lines name ${names[0]}, which you have and the step did not: let it through with `pass_env`"
+    name = missing[-1].split(".")[0]
+    if any(os.path.exists(os.path.join(attempt.cwd, name + end)) for end in ("", ".py")):
+        return ""
+    return (
+        f"{python} has no `{name}`: {shlex.quote(python)} -m pip install {_PACKAGES.get(name, name)}, "
+        "or name another Python with `python:` in the pipeline"
+    )
 
 
 def full_disk_hint(attempt: Attempt) -> str:

@@ -14,7 +14,7 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from mlorch.engine import checkpoint
 from mlorch.engine.commits import Commits, Committed
-from mlorch.engine.failure import exit_sentence, full_disk_hint, mentioned_hint, retryable
+from mlorch.engine.failure import exit_sentence, full_disk_hint, log_hint, retryable
 from mlorch.engine.foresight import in_order
 from mlorch.engine.outcomes import attempt_outcome, looks_at_failures, not_started, retry_delay, unused_cpus
 from mlorch.engine.parts import (
@@ -359,7 +359,7 @@ class Hub:
             error, hint = collected.error, collected.hint
         full = full_disk_hint(attempt)
         environment = collected.environment or ended.environment or bool(full)
-        hint = full or hint or mentioned_hint(attempt)
+        hint = full or hint or log_hint(attempt)
         work.attempt_ids.append(attempt.id)
         retry = work.instance.step.retry
         if ended.cause == "cancelled" or self.signal is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import os
@@ -20,12 +21,18 @@ from mlorch.ports import Store
 from mlorch.timing import timed
 
 LARGEST_METRICS = 4 << 20
+_CLOCK = 0.02
+"""Seconds by which a file system's clock may lag behind ours."""
 _INSIDE = os.path.join(os.path.dirname(os.path.realpath(__file__)), "inside") + os.sep
 """What mlorch itself brings into a step's process is no module of the project's."""
 
 
 class OutputError(Exception):
     """An output is missing, of the wrong kind or can't be read: the attempt has failed."""
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
 
 
 @dataclass(frozen=True)
@@ -88,11 +95,11 @@ class Collector:
             if undeclared and self.strict:
                 return Collected(error=told, hint=f"{advice}, or allow it: undeclared: warn", created=created)
             metrics = self._metrics(ended)
-            self._history()
+            self._history(ended)
             sources = self._stored_inputs()
-            outputs = self._ingest()
+            outputs = self._ingest(ended)
         except OutputError as error:
-            return Collected(error=str(error), created=created)
+            return Collected(error=str(error), hint=error.hint, created=created)
         except MlorchError as error:
             machine = isinstance(error, NO_STEPS_DOING)
             return Collected(error=error.message, hint=error.hint, created=created, environment=machine)
@@ -108,11 +115,11 @@ class Collector:
 
     # --------------------------------------------------------------------------------------------------- outputs
 
-    def _ingest(self) -> Dict[str, Artifact]:
+    def _ingest(self, ended: Ended) -> Dict[str, Artifact]:
         found: Dict[str, Artifact] = {}
         # Inner outputs first. What lies apart from the others may be moved into the store instead of copied.
         for output in sorted(self.invocation.outputs, key=lambda item: -item.path.count("/")):
-            self._require(output)
+            self._require(output, ended)
             alone = not any(
                 other is not output and (inside(output.path, other.path) or inside(other.path, output.path))
                 for other in self.invocation.outputs
@@ -123,16 +130,44 @@ class Collector:
             found[output.name] = Artifact(output.path, content, output.store, output.exclude)
         return {output.name: found[output.name] for output in self.invocation.outputs}
 
-    def _require(self, output: BoundOutput) -> None:
+    def _unwritten(self, output: BoundOutput, ended: Ended) -> OutputError:
+        wanted = "folder" if output.folder else "file"
+        told = f" (the step was told to write `{output.staging}`)" if output.staged else ""
+        message = f"output `{output.name}` was not written: no {wanted} at `{output.path}`{told}"
+        if output.staged:
+            return OutputError(message)
+        stray = self._strays(output, ended.started) if ended.started and not output.folder else []
+        wrote = f"instead there is a new {', '.join(f'`{name}`' for name in stray)}; " if stray else ""
+        return OutputError(
+            message,
+            f"{wrote}let the command write that path, or give it the path as `${{{{ outputs.{output.name} }}}}`",
+        )
+
+    def _strays(self, output: BoundOutput, since: float) -> List[str]:
+        """At most three files like this output that were written since then, in the root or where it belongs."""
+        declared = {item.path for item in self.invocation.outputs}
+        suffix = os.path.splitext(output.path)[1]
+        found = []
+        for folder in sorted({"", posixpath.dirname(output.path)}):
+            try:
+                entries = list(os.scandir(os.path.join(self.store.root, folder)))
+            except OSError:
+                continue
+            for entry in entries:
+                path = posixpath.join(folder, entry.name)
+                like = entry.name.endswith(suffix) and not entry.name.startswith(".") and path not in declared
+                with contextlib.suppress(OSError):  # another step's may be gone by now
+                    if like and entry.is_file() and entry.stat().st_mtime >= since - _CLOCK:
+                        found.append(path)
+        return sorted(found)[:3]
+
+    def _require(self, output: BoundOutput, ended: Ended) -> None:
         path = os.path.join(self.store.root, output.staging)
         wanted = "folder" if output.folder else "file"
         try:
             found = os.lstat(path)
         except OSError:
-            told = f" (the step was told to write `{output.staging}`)" if output.staged else ""
-            raise OutputError(
-                f"output `{output.name}` was not written: no {wanted} at `{output.path}`{told}"
-            ) from None
+            raise self._unwritten(output, ended) from None
         is_folder = stat.S_ISDIR(found.st_mode)
         if is_folder != output.folder:
             raise OutputError(
@@ -184,7 +219,7 @@ class Collector:
         if output is not None and not output.folder:
             path = os.path.join(self.store.root, output.staging)
             if not os.path.isfile(path):
-                raise OutputError(f"output `metrics` was not written: no file at `{output.path}`")
+                raise self._unwritten(output, ended)
             metrics = read_metrics(path, output.path)
         problem = metrics_problem(metrics)
         if problem:
@@ -196,13 +231,13 @@ class Collector:
         tagged: Mapping[str, Value] = tag_floats(metrics)
         return tagged
 
-    def _history(self) -> None:
+    def _history(self, ended: Ended) -> None:
         output = next((item for item in self.invocation.outputs if item.name == "history"), None)
         if output is None or output.folder:
             return
         path = os.path.join(self.store.root, output.staging)
         if not os.path.isfile(path):
-            raise OutputError(f"output `history` was not written: no file at `{output.path}`")
+            raise self._unwritten(output, ended)
         with open(path, encoding="utf-8", errors="surrogateescape") as lines:
             for number, line in enumerate(lines, 1):
                 try:

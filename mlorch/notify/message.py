@@ -78,7 +78,7 @@ class Alert:
             tries = f" (attempt {item.attempts})" if item.attempts > 1 else ""
             lines.append(PLAIN.clean(f"{item.instance}: {item.error}{tries}"))
             lines += ["    " + PLAIN.clean(line) for line in item.said]
-            lines += ["  reproduce: " + PLAIN.clean(item.reproduce)] if item.reproduce else []
+            lines += ["  again: " + PLAIN.clean(item.reproduce)] if item.reproduce else []
             lines += ["  log: " + PLAIN.clean(item.log)] if item.log else []
         if len(self.failed) > MOST:
             lines.append(f"and {len(self.failed) - MOST} more failed")

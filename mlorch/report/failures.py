@@ -1,4 +1,4 @@
-"""What failed: one block for each failure, with what it means, where it comes from and how to do it again."""
+"""What failed: one block for each failure, with what it means, where it comes from and how to run it again."""
 
 from __future__ import annotations
 
@@ -73,9 +73,10 @@ class Failures:
         return "\n".join(lines) + "\n"
 
     def told(self, outcome: Outcome) -> str:
-        """One failure in a few lines: what happened, what its log said last, how to reproduce it."""
+        """One failure in a few lines: what happened, what its log said last, how to run it again."""
         said, details = self._what(outcome, QUOTED)
-        return "\n".join([said, *details, "reproduce: " + self._reproduce(outcome)])
+        again = self._again(outcome)
+        return "\n".join([said, *details, *(["again: " + again] if again else [])])
 
     # -------------------------------------------------------------------------------------------- blocks
 
@@ -86,7 +87,7 @@ class Failures:
         if step is not None:
             lines += self._field("defined", f"{step.place.file}:{step.place.line}")
         lines += self._outputs(outcome)
-        lines += self._field("reproduce", self._reproduce(outcome))
+        lines += self._field("again", self._again(outcome))
         lines += self._field("by hand", by_hand(outcome))
         lines += self._log(outcome)
         lines += self._field("blocked", self._names(self._blocked_by([outcome.instance])))
@@ -106,7 +107,7 @@ class Failures:
         others = [item.instance for item in group[1:]]
         if others:
             lines += self._field("the same", self._names(others))
-        return lines + self._field("reproduce", self._reproduce(first)) + self._log(first)
+        return lines + self._field("again", self._again(first)) + self._log(first)
 
     def _opening(self, outcome: Outcome, quoted: int) -> List[str]:
         """`✗ train  exit 1 after 9.8s (attempt 2 of 2)`, then what it means and what its log said last."""
@@ -167,9 +168,11 @@ class Failures:
             for line in self._field("outputs" if index == 0 else "", text)
         ]
 
-    def _reproduce(self, outcome: Outcome) -> str:
-        target = shlex.quote(outcome.instance)
-        return f"{run_command(self.pipeline)} {target} --force-step {target}{overrides(self.pipeline)}"
+    def _again(self, outcome: Outcome) -> str:
+        """What runs only this step again. Nothing for a check that did not hold: that takes another model or another bar."""
+        if outcome.record or outcome.outputs:
+            return ""
+        return f"{run_command(self.pipeline)} {shlex.quote(outcome.instance)}{overrides(self.pipeline)}"
 
     def _log(self, outcome: Outcome) -> List[str]:
         if not (outcome.log and outcome.attempts):  # a cached one's log is that of an earlier run

@@ -327,3 +327,34 @@ def test_a_variable_that_a_failed_step_missed_is_named(
     project.pipeline('steps: {a: {run: "echo set WANDB_API_KEY first; exit 2"}}')
     ran = project.run(code=1)
     assert "WANDB_API_KEY" in ran["a"].hint and "pass_env" in ran["a"].hint
+
+
+@pytest.mark.parametrize("how", ["run: python fit.py > ${{ outputs.o }}", "call: fit:fit"])
+def test_a_package_that_is_not_there_names_the_python_that_lacks_it(project: Project, how: str) -> None:
+    project.write("fit.py", "import sklearn_that_nobody_has.linear\ndef fit(o): pass\n")
+    project.pipeline(f"steps:\n  a:\n    {how}\n    outputs: {{o: out.txt}}\n")
+    hint = project.run(code=1)["a"].hint
+    python = hint.split(" has no ")[0]
+    assert os.access(python, os.X_OK)
+    assert f"{python} -m pip install sklearn_that_nobody_has" in hint and "`python:`" in hint
+
+
+def test_a_module_of_the_project_is_not_for_pip(project: Project) -> None:
+    (project.root / "shared").mkdir()
+    project.pipeline("steps: {a: {run: python tools/fit.py}}")
+    project.write("tools/fit.py", "raise ModuleNotFoundError(\"No module named 'shared.deep'\")\n")
+    assert project.run(code=1)["a"].hint == ""
+
+
+def test_an_output_that_is_written_elsewhere_is_told_where(project: Project) -> None:
+    project.write("old.json", "{}")
+    os.utime(project.root / "old.json", (1, 1))
+    project.pipeline(
+        "steps: {a: {run: \"echo '{}' > metric.json; echo x > notes.txt\", outputs: {metrics: metrics.json}}}"
+    )
+    outcome = project.run(code=1)["a"]
+    assert outcome.error == "output `metrics` was not written: no file at `metrics.json`"
+    assert outcome.hint == (
+        "instead there is a new `metric.json`; let the command write that path, or give it the path as "
+        "`${{ outputs.metrics }}`"
+    )
