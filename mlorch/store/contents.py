@@ -111,10 +111,16 @@ class Contents:
             return folder.content if folder else None
         return None
 
-    def note(self, path: str, content: Content, exclude: Sequence[str], entries: Sequence[Entry]) -> None:
-        """Learn what was just put at a path, so that the next look need not digest it (once that is not
-        racy)."""
-        absolute, taken = self._paths.absolute(path), self._clock()
+    def moment(self) -> int:
+        """Now, for `note`."""
+        return self._clock()
+
+    def note(
+        self, path: str, content: Content, exclude: Sequence[str], entries: Sequence[Entry], taken: int
+    ) -> None:
+        """Learn what was put at a path after the moment `taken`. An edit that came between that and this look shows a
+        later time, and is not believed to be what was put there."""
+        absolute = self._paths.absolute(path)
         found = self._paths.stat(absolute)
         if found is None:
             return

@@ -76,9 +76,10 @@ class LocalWorkspace:
         kept = self._make_parents(artifact.path, target)
         temporary = self._parts.temporaries.beside(target)
         entries = self._build(artifact, temporary)
+        taken = self._parts.contents.moment()
         with self._paths.pinned(target) as pinned:
             kept += self._swap(temporary, pinned, artifact.path, earlier)
-        self._parts.contents.note(artifact.path, artifact.content, artifact.exclude, entries)
+        self._parts.contents.note(artifact.path, artifact.content, artifact.exclude, entries, taken)
         self._parts.publications.add(publication)
         folder = os.path.dirname(target)
         self._to_sync.setdefault(os.stat(folder).st_dev, folder)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import time
-from typing import Dict, Optional, Sequence
+from typing import Any, Dict, Optional, Sequence
 
 import pytest
-from store_helpers import Project, calm, small
+from store_helpers import Project, calm, publication, small
 
 from mlorch.errors import EnvironmentFault
 from mlorch.model import Content
@@ -48,6 +48,27 @@ def test_an_edit_in_the_same_tick_of_the_clock_is_seen(project: Project) -> None
     project.store.contents._learn_file("x", same)
     assert racy(same.mtime, same.ctime, same.taken)
     assert project.store.content("x") == small("2")
+
+
+@pytest.mark.parametrize("data", ["as made", {"in/member": "as made"}])
+def test_an_edit_between_placing_an_output_and_looking_at_it_is_seen(project: Project, data: object) -> None:
+    """However long the machine lets the run wait there: what stands is the user's, and not what was put."""
+    artifact = project.ingested("out/x", data)
+    edited = project.path("out/x" if isinstance(data, str) else "out/x/in/member")
+    note = project.store.contents.note
+
+    def late(*arguments: Any) -> None:
+        with open(edited, "a") as file:
+            file.write(" by hand")
+        calm()
+        note(*arguments)
+
+    project.store.contents.note = late  # type: ignore[method-assign]
+    project.store.workspace.place(artifact, publication(artifact))
+    calm()
+    for store in (project.store, project.reopen()):
+        found = store.content("out/x")
+        assert found is not None and found.digest != artifact.content.digest
 
 
 @pytest.mark.parametrize(
