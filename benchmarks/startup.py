@@ -1,4 +1,4 @@
-"""What a person waits for: `--version`, `--help`, and looking at a pipeline of eight steps."""
+"""What a person waits for: `--version`, `--help`, a press of Tab, and looking at a pipeline of eight steps."""
 
 from __future__ import annotations
 
@@ -16,6 +16,18 @@ CASE = "startup"
 ROUNDS = 9
 BARE = "bare interpreter"
 VERBS = ("--version", "--help", "validate", "plan", "graph", "run")
+TABS = {
+    "a verb": "mlorch va",
+    "a step": "mlorch run s",
+    "a file": "mlorch validate ml",
+    "a run": "mlorch show ",
+}
+"""What is completed -> the line so far, as zsh hands it over."""
+
+
+def tab(what: str) -> str:
+    """The name of a row."""
+    return f"Tab: {what}"
 
 
 def run(bench: Bench, top: Path) -> None:
@@ -40,3 +52,7 @@ def run(bench: Bench, top: Path) -> None:
                 bench.results.fail(CASE, 8, "mlorch", f"{verb}: {error}")
                 continue
             bench.results.row(CASE, 8, "mlorch", verb).add(sample)
+        for what, line in TABS.items():
+            asked = {**env, "_MLORCH_COMPLETE": "complete_zsh", "_TYPER_COMPLETE_ARGS": line}
+            sample = measure(mlorch.command([]), folder, asked, bench.limits.allowed())
+            bench.results.row(CASE, 8, "mlorch", tab(what)).add(sample)

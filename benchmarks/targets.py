@@ -103,6 +103,12 @@ def _milliseconds(verb: str) -> Callable[[Results], Value]:
     return seconds
 
 
+def _tab(results: Results) -> Value:
+    """Milliseconds of the slowest press of Tab."""
+    found = [_milliseconds(startup.tab(what))(results) for what in startup.TABS]
+    return None if None in found else max(present(found))
+
+
 def _function(results: Results) -> Value:
     """Milliseconds that one more function adds."""
     few = results.median(functions.CASE, functions.FEW, "mlorch", "nothing")
@@ -186,6 +192,7 @@ TARGETS: Sequence[Target] = (
     Target("`graph` of eight steps", 250, _milliseconds("graph"), "ms"),
     Target("`plan` of eight steps", 250, _milliseconds("plan"), "ms"),
     Target("`validate` of eight steps", 250, _milliseconds("validate"), "ms"),
+    Target("completion in a shell, whatever is completed", 150, _tab, "ms"),
     Target("a function that does nothing, per step", 2.5, _function, "ms"),
     Target("processes that import scikit-learn for 100 steps on two slots", 2, _imports, ""),
     Target("100 scikit-learn steps: a fresh interpreter each over mlorch", 1, _fresh, least=True),

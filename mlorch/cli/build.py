@@ -6,17 +6,16 @@ Only the verb that the command line names is built: all of them, with their opti
 from __future__ import annotations
 
 import os
-import sys
+from contextlib import nullcontext
 from importlib import import_module
-from typing import Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence
+from typing import Callable, Dict, List, NamedTuple, Optional, Sequence
 
 import typer
 
 from mlorch.cli.common import Options, adapt, root_parameters, tell, tell_bug
 from mlorch.cli.idle import take_long_path
+from mlorch.cli.tab import Tab, asked
 from mlorch.errors import UsageError
-
-COMPLETION = "_MLORCH_COMPLETE"
 
 
 class Verb(NamedTuple):
@@ -108,29 +107,16 @@ def needed(arguments: Sequence[str]) -> List[str]:
     return list(VERBS)
 
 
-def typed(environ: Mapping[str, str]) -> List[str]:
-    """The words before the one that a shell asks to complete, as typer's scripts for the shells hand them over."""
-    text = environ.get("COMP_WORDS")  # bash
-    words = (text if text is not None else environ.get("_TYPER_COMPLETE_ARGS", "")).split()[1:]
-    if text is not None:
-        count = environ.get("COMP_CWORD", "")
-        return words[: int(count) - 1] if count.isdigit() else words
-    return words if environ.get("_TYPER_COMPLETE_ARGS", "").endswith(" ") else words[:-1]
-
-
 def dispatch(arguments: Sequence[str]) -> int:
     """Run one command line. Raises BrokenPipeError where nobody reads stdout any more."""
     json = "--json" in arguments
     take_long_path(arguments)
     try:
-        words = arguments
-        if COMPLETION in os.environ:
-            words = typed(os.environ)
-            # Typer would load it to take markup out of help texts, which have none: 60 ms at each press of Tab.
-            sys.modules.setdefault("rich", None)  # type: ignore[arg-type]
-        verbs = needed(words)
+        tab = Tab(os.environ) if asked(os.environ) else None
+        verbs = needed(arguments if tab is None else tab.words)
         command = typer.main.get_command(build(verbs, listed=len(verbs) > 1))
-        result = command.main(args=list(arguments), prog_name="mlorch", standalone_mode=False)
+        with tab or nullcontext():
+            result = command.main(args=list(arguments), prog_name="mlorch", standalone_mode=False)
         return result if isinstance(result, int) else 0
     except typer.Abort:
         return 130

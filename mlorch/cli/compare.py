@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, List, Mapping, Optional, Sequence
 import typer
 
 from mlorch.cli.common import Options, print_document, print_text, say
-from mlorch.cli.complete import complete_runs_and_steps
+from mlorch.cli.complete import complete_axes, complete_runs_and_steps, complete_values
 from mlorch.cli.history import open_store
 from mlorch.cli.tables import columns
 from mlorch.errors import ExitCode
@@ -42,9 +42,19 @@ WORDS = typer.Argument(
 )
 ONLY_CHANGED = typer.Option(False, "--only-changed", help="Only what differs.")
 SORT_BY = typer.Option(
-    None, "--sort-by", metavar="NAME", help="Order by a param or metric; -NAME: descending."
+    None,
+    "--sort-by",
+    metavar="NAME",
+    help="Order by a param or metric; -NAME: descending.",
+    autocompletion=complete_values,
 )
-OVER = typer.Option(None, "--over", metavar="AXIS", help="Mean, deviation and number over this axis.")
+OVER = typer.Option(
+    None,
+    "--over",
+    metavar="AXIS",
+    help="Mean, deviation and number over this axis.",
+    autocompletion=complete_axes,
+)
 FAIL_IF = typer.Option(
     None, "--fail-if", metavar="EXPR", help="Exit 1 if it holds: metrics.auc < baseline.metrics.auc - 0.01."
 )

@@ -1,4 +1,4 @@
-"""What shells complete: steps, pipeline files, runs, params, artifacts. Never raises, never slow."""
+"""What shells complete: steps and instances, pipeline files, runs, params, metrics, axes, artifacts. Never raises, never slow."""
 
 from __future__ import annotations
 
@@ -8,21 +8,26 @@ from typing import Any, Dict, List, Optional
 import typer
 
 from mlorch.cli.outline import Outline, outline
+from mlorch.cli.told import Told, told
 from mlorch.errors import MlorchError
 
 DEFAULTS = ("mlorch.yaml", "mlorch.yml", "pipeline.yaml", "pipeline.yml")
 SUFFIXES = (".yaml", ".yml")
 MOST_RUNS = 50
+STATUSES = ("succeeded", "failed", "cancelled", "running", "crashed")
+"""As `history.runs` has them, which is too much to import at each press of Tab; a test compares."""
 
 
 def complete_steps(ctx: typer.Context, incomplete: str) -> List[str]:
-    """Selectors: steps, `+step`, `step+`, tags; pipeline files where none was given yet."""
+    """Selectors: steps, `+step`, `step+`, tags, instances of the newest run; pipeline files where none was given yet."""
     words = _words(ctx)
     found = _outline(ctx, words)
     plus = "+" if incomplete.startswith("+") else ""
     names = [plus + name for name in found.steps]
     if incomplete.startswith("tag:"):
         names += [f"tag:{tag}" for tag in found.tags]
+    if "@" in incomplete:
+        names += [plus + name for name in _told(ctx).instances]
     if not words and not plus:
         names += _files(incomplete)
     return names
@@ -43,7 +48,25 @@ def complete_runs(ctx: typer.Context, incomplete: str) -> List[str]:
 
 
 def complete_runs_and_steps(ctx: typer.Context, incomplete: str) -> List[str]:
+    if "@" in incomplete:
+        return _told(ctx).instances
     return complete_runs(ctx, incomplete) + list(_outline(ctx, []).steps)
+
+
+def complete_statuses() -> List[str]:
+    """How a run may have ended."""
+    return list(STATUSES)
+
+
+def complete_axes(ctx: typer.Context) -> List[str]:
+    """Axes of the newest run."""
+    return _told(ctx).axes
+
+
+def complete_values(ctx: typer.Context) -> List[str]:
+    """Axes, params and metrics of the newest run."""
+    found = _told(ctx)
+    return list(dict.fromkeys([*found.values, *found.axes]))
 
 
 def complete_params(ctx: typer.Context, incomplete: str) -> List[str]:
@@ -104,13 +127,26 @@ def nearest_pipeline(folder: str) -> Optional[str]:
     return os.path.join(inside, only[0]) if len(only) == 1 else None
 
 
-def _runs(ctx: Any) -> List[str]:
+def _told(ctx: Any) -> Told:
+    """What the newest run tells."""
+    runs = _runs(ctx)
+    return told(_runs_folder(ctx), runs[0]) if runs else Told()
+
+
+def _runs_folder(ctx: Any) -> str:
+    """The folder of all runs; empty where the store is a link, which may lead anywhere."""
     from mlorch.settings import read_settings
 
     try:
-        folder = os.path.join(read_settings(project_root(_given(ctx).get("C"))).store, "runs")
+        root = project_root(_given(ctx).get("C"))
+        store = read_settings(root).store
     except MlorchError:
-        return []
+        return ""
+    return "" if os.path.islink(store) and os.path.dirname(store) == root else os.path.join(store, "runs")
+
+
+def _runs(ctx: Any) -> List[str]:
+    folder = _runs_folder(ctx)
     names = [name for name in _listing(folder) if not name.startswith(".")]
     return sorted(names, key=lambda name: _mtime(os.path.join(folder, name)), reverse=True)[:MOST_RUNS]
 

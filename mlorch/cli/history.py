@@ -12,7 +12,13 @@ from typing import TYPE_CHECKING, List, Optional, Sequence, cast
 import typer
 
 from mlorch.cli.common import Options, at_least, print_document, print_text, say
-from mlorch.cli.complete import complete_artifacts, complete_runs, complete_runs_and_steps, complete_steps
+from mlorch.cli.complete import (
+    complete_artifacts,
+    complete_runs,
+    complete_runs_and_steps,
+    complete_statuses,
+    complete_steps,
+)
 from mlorch.errors import UsageError
 
 if TYPE_CHECKING:
@@ -39,6 +45,7 @@ STATUS = typer.Option(
     "--status",
     metavar="STATUS",
     help="succeeded, failed, cancelled, running or crashed.",
+    autocompletion=complete_statuses,
     show_default=False,
 )
 SINCE = typer.Option(None, "--since", metavar="AGE", help="Started within 7d, 12h, 90m.")

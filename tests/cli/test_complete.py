@@ -15,7 +15,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mlorch.cli.complete import STATUSES
 from mlorch.cli.outline import Outline, outline
+from mlorch.cli.tab import Tab
+from mlorch.history import runs
 
 PIPELINE = """\
 version: 1
@@ -129,6 +132,124 @@ def test_params_and_artifacts(project):
     assert complete(project, "get", "lo") == ["load/data", "load/log"]
 
 
+EVENTS = """\
+{"schema":"mlorch.events/1","run":"ef34ab"}
+{"kind":"run.started","time":1.0,"run":"ef34ab","data":{"params":{"seed":7}}}
+{"kind":"step.cached","time":1.0,"run":"ef34ab","instance":"fit@0-a","step":"fit","data":{"axes":{"fold":0,"kind":"a"},\
+"params":{"model.depth":3},"metrics":{"auc":0.5,"by":{"class":1}}}}
+{"kind":"step.cached","time":1.0,"run":"ef34ab","instance":"fit@1-a","step":"fit","data":{"axes":{"fold":1,"kind":"a"},\
+"metrics":{"auc":2,"a b\u001b":1}}}
+{"kind":"step.cached","time":1.0,"run":"ef34ab","instance":"x\u001b@1","step":"x","data":{"axes":[]}}
+{"kind":"step.started","time":1.0,"run":"ef34ab","instance":"fit@2-a","st"""
+
+
+@pytest.fixture
+def told(project):
+    """A project whose newest run is under way, its event file being written."""
+    runs = project.cwd / ".mlorch" / "runs"
+    os.utime(runs / "ab12cd", (1, 1))
+    (runs / "ef34ab" / "events.jsonl").write_text(EVENTS)
+    return project
+
+
+def test_instances_axes_metrics_and_statuses(told):
+    assert complete(told, "run", "fit@") == ["fit@0-a", "fit@1-a", "fit@2-a"]
+    assert complete(told, "why", "fit@1") == ["fit@1-a"]
+    assert complete(told, "plan", "+fit@1") == ["+fit@1-a"]
+    assert complete(told, "logs", "fit@2") == ["fit@2-a"]
+    assert complete(told, "compare", "--over", "") == ["fold", "kind"]
+    values = ["model.depth", "auc", "by.class", "fold", "kind"]
+    assert complete(told, "compare", "ef34ab", "fit", "--sort-by", "") == values
+    assert complete(told, "runs", "--status", "c") == ["cancelled", "crashed"]
+
+
+def test_statuses_are_those_of_runs():
+    assert STATUSES == runs.STATUSES
+
+
+@pytest.mark.parametrize("link", ["events.jsonl", "run", "runs", "store"])
+def test_no_link_is_followed_out_of_the_project(told, tmp_path, link):
+    store = told.cwd / ".mlorch"
+    place = {
+        "events.jsonl": store / "runs" / "ef34ab" / "events.jsonl",
+        "run": store / "runs" / "ef34ab",
+        "runs": store / "runs",
+        "store": store,
+    }[link]
+    place.rename(tmp_path / "elsewhere")
+    place.symlink_to(tmp_path / "elsewhere")
+    assert complete(told, "run", "fit@") == []
+
+
+def test_words_that_bash_takes_apart_are_put_together(told):
+    """bash splits at `@`, `:` and `=`, and puts an answer in place of the last piece only."""
+    assert complete(told, "run", "fit", "@") == ["@0-a", "@1-a", "@2-a"]
+    assert complete(told, "run", "fit", "@", "1") == ["@1-a"]
+    assert complete(told, "plan", "tag", ":", "n") == ["nightly"]
+    assert complete(told, "run", "-p", "seed", "=", "8", "tr") == ["train_all"]
+    assert complete(told, "runs", "--status", "=", "cr") == ["crashed"]
+    assert complete(told, "run", "fit", "@", "1", "tr") == ["train_all"]
+
+
+@pytest.mark.parametrize(
+    ("variables", "words"),
+    [
+        ({"COMP_WORDS": "mlorch run", "COMP_CWORD": "2"}, ["run"]),
+        ({"COMP_WORDS": "mlorch ru", "COMP_CWORD": "1"}, []),
+        ({"COMP_WORDS": "mlorch run tr more", "COMP_CWORD": "2"}, ["run"]),
+        ({"COMP_WORDS": "mlorch run", "COMP_CWORD": ""}, []),
+        ({"_TYPER_COMPLETE_ARGS": "mlorch run "}, ["run"]),
+        ({"_TYPER_COMPLETE_ARGS": "mlorch run tr"}, ["run"]),
+        ({"_TYPER_COMPLETE_ARGS": "mlorch ru"}, []),
+        ({}, []),
+    ],
+)
+def test_only_the_verb_before_the_word_is_built(variables, words):
+    assert Tab(dict(variables)).words == words
+
+
+MODULES = {"ru": 165, "run tr": 165, "run fit@": 215, "validate o": 165, "show ": 210}
+"""Words -> modules that a press of Tab may load, beyond those of a bare interpreter."""
+
+
+@pytest.mark.parametrize("words", MODULES)
+def test_a_press_of_tab_loads_few_modules(told, words):
+    bare = "import sys\nprint('\\n' + ','.join(sys.modules))"
+    code = f"from mlorch.cli import main\nassert main([]) == 0\n{bare}"
+    loaded = modules_of(told, code, f"mlorch {words}") - modules_of(told, bare, "")
+    heavy = {
+        "jsonschema",
+        "yaml",
+        "sqlite3",
+        "numpy",
+        "jinja2",
+        "asyncio",
+        "mlorch.app",
+        "mlorch.plan",
+        "rich.text",
+    }
+    assert loaded.isdisjoint(heavy | {"joblib", "mlorch.engine", "mlorch.report", "mlorch.history"})
+    assert len(loaded) <= MODULES[words], f"{len(loaded)} modules"
+
+
+def modules_of(project, code: str, line: str) -> set:
+    env = {
+        **project.env,
+        "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
+        "_MLORCH_COMPLETE": "complete_zsh",
+        "_TYPER_COMPLETE_ARGS": line,
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        check=True,
+        capture_output=True,
+        encoding="utf-8",
+        cwd=project.cwd,
+        env=env,
+    )
+    return set(done.stdout.splitlines()[-1].split(","))
+
+
 def test_templates(project):
     assert complete(project, "init", "--template", "s") == ["shell", "sklearn"]
 
@@ -176,6 +297,34 @@ def test_bash_itself_completes(project, shell_env):
     command = ["bash", "--norc", "-c", program]
     done = subprocess.run(command, cwd=project.cwd, env=shell_env, capture_output=True, encoding="utf-8")
     assert done.stdout.split() == ["train_all"]
+
+
+@pytest.mark.parametrize(
+    ("typed", "line"),
+    [
+        (b"fit@1\t", b"run fit@1-a"),
+        (b"fit@\t2\t", b"run fit@2-a"),
+        (b"tag:sl\t", b"run tag:slow"),
+    ],
+)
+def test_bash_itself_completes_words_that_it_takes_apart(told, shell_env, tmp_path, typed, line):
+    """As somebody types it; then `mlorch` becomes `echo`, which prints the line."""
+    rc = tmp_path / "rc"
+    rc.write_text(script_for(told, "bash") + "\nPS1='ready> '\nbind 'set bell-style none'\n")
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.chdir(told.cwd)
+        os.execvpe("bash", ["bash", "--noprofile", "--rcfile", str(rc), "-i"], shell_env)
+    try:
+        read_until(terminal, b"ready> ")
+        os.write(terminal, b"mlorch run " + typed)
+        read_until(terminal, line[-3:] + b" ")
+        os.write(terminal, b"\x01echo " + b"\x04" * len("mlorch ") + b"\r")
+        read_until(terminal, b"\r" + line + b"\r\n")
+    finally:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        os.close(terminal)
 
 
 @pytest.mark.skipif(shutil.which("fish") is None, reason="fish is not installed")
