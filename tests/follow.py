@@ -8,7 +8,7 @@ What the blocks of a page mean:
     ```console                       `$ command` and what it prints; each must exit with 0
     ```sh                            commands whose output is not shown; each must exit with 0
     ```text                          something to look at
-    <!-- exit: 1 -->                 before a block: with what its last command ends
+    <!-- exit: 1 -->                 before a block: with what its last command ends; of a pipeline: `mlorch validate`
     <!-- not run: REASON -->         before a block: it is only to be read
 
 `MLORCH_UPDATE=1` rewrites the outputs on the pages, for a person to look through.
@@ -31,7 +31,7 @@ VARIES = re.compile(
     r"|(?:about |at least |~)?\d[\d.]*(?:ms|m\d\ds|s)\b|just now|\d+[smhd] ago|[─━·]+"
 )
 """Run ids and digests, times, and the time saved (untold where it is too short); everything else is compared."""
-PROGRESS = re.compile(r"\[\d+/\d+\+?\] |\S+ · \d+ steps? ·")
+PROGRESS = re.compile(r"\[\d+/\d+\+?\] |\S+ · (?:at least )?\d+ steps? ·")
 """The lines that tell of a run while it goes on: pages leave them out."""
 BLOCK = re.compile(
     r"^(?:<!-- (?P<key>exit|not run): (?P<value>[^\n]+?) -->\n)?"
@@ -176,7 +176,7 @@ def follow(path: Path, reader: Reader) -> int:
             reader.write(block.title, block.text)
             if block.kind == "yaml" and is_pipeline(block.text):
                 code, said = reader.type(f"mlorch validate {block.title}")
-                assert code == 0, said
+                assert code == block.code, said
         elif block.kind == "yaml":
             check_yaml(reader, block)
         elif block.kind in ("sh", "console"):
