@@ -17,7 +17,7 @@ from mlorch.claims import touched_paths
 from mlorch.closing import cut_off, exit_code, status
 from mlorch.engine.attempts import AttemptMaker
 from mlorch.engine.events import outcome_data, reason_data
-from mlorch.engine.foresight import Opened, expected_steps
+from mlorch.engine.foresight import Opened, expected_steps, widest
 from mlorch.engine.hooks import HookRunner
 from mlorch.engine.hub import Hub
 from mlorch.engine.launch import JoblibLauncher
@@ -357,6 +357,7 @@ def _meta(session: Session, options: Options, decisions: Sequence[Decision]) -> 
         "secrets": sorted({name for step in pipeline.steps.values() for name in step.secrets}),
         "instances": len(decisions),
         "steps": expected_steps(decisions, session.graph),
+        "widest": widest(decisions),
         "python": platform.python_version(),
         "version": __version__,
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Iterable, List, Mapping, Set
+from typing import Any, Dict, Iterable, List, Mapping, Sequence, Set
 
 from mlorch.model import Decision, Outcome
 from mlorch.plan.frontier import Frontier
@@ -10,6 +10,8 @@ from mlorch.plan.graph import Graph
 from mlorch.plan.world import World
 
 AHEAD = ("run", "maybe")
+FEW = 10
+"""A step with more instances has one line on a screen (`FOLD` in `report/lines.py`)."""
 
 
 def expected_steps(decisions: Iterable[Decision], graph: Graph) -> Dict[str, Dict[str, Any]]:
@@ -34,6 +36,20 @@ def expected_steps(decisions: Iterable[Decision], graph: Graph) -> Dict[str, Dic
         if upstream:
             entry["upstream"] = upstream
     return found
+
+
+def widest(decisions: Sequence[Decision]) -> int:
+    """Letters of the longest name that a screen will show in a line of its own, or with a step's many instances."""
+    counts: Dict[str, int] = {}
+    for decision in decisions:
+        counts[decision.instance.step.id] = counts.get(decision.instance.step.id, 0) + 1
+    return max(
+        (
+            len(item.instance.name if counts[item.instance.step.id] <= FEW else item.instance.step.id)
+            for item in decisions
+        ),
+        default=0,
+    )
 
 
 class Opened:

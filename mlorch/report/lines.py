@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from typing import Any, Callable, Dict, List, Mapping, Optional, Set, TextIO, Tuple
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Set, TextIO, Tuple
 
 from mlorch.model import Event, Value
 from mlorch.report.plainjson import iso_time, line
@@ -276,8 +276,13 @@ def started_text(data: Mapping[str, Value]) -> str:
         return f"started (attempt {attempt})"
     reasons = data.get("reasons") or ()
     texts = [str(item.get("text", "")) for item in reasons if isinstance(item, Mapping)]
-    more = f" and {len(texts) - 1} more" if len(texts) > 1 else ""
-    return f"started ({texts[0]}{more})" if texts and texts[0] else "started"
+    return f"started ({more_text(texts)})" if texts and texts[0] else "started"
+
+
+def more_text(texts: Sequence[str]) -> str:
+    """The first reason, and how many others there are: `code changed: train.py, and 2 other changes`."""
+    others = len(texts) - 1
+    return texts[0] + (f", and {others} other change{'s' * (others > 1)}" if others else "")
 
 
 def retried_text(data: Mapping[str, Value]) -> str:

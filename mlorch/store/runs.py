@@ -104,7 +104,8 @@ class RunFiles:
             last = event if event.kind == "run.finished" else last
         data: Dict[str, Any] = dict(first.data) if first else {}
         started = first.time if first else os.stat(path).st_mtime
-        data.pop("steps", None)  # for who watches it
+        for name in ("steps", "widest"):  # for who watches it
+            data.pop(name, None)
         pipeline, name = str(data.pop("pipeline", "")), str(data.pop("name", ""))
         meta = data.get("meta") if isinstance(data.get("meta"), dict) else data
         if last is None:

@@ -233,3 +233,16 @@ def test_plan_check_and_exit_codes(project: Project) -> None:
     project.cli("run", "nofile.yaml", code=2)
     project.pipeline("steps: {a: {run: true, neds: [b]}}")
     project.cli("run", code=3)
+
+
+def test_a_run_tells_its_screen_how_wide_names_are(project: Project) -> None:
+    project.pipeline(
+        """
+        steps:
+          a: {run: "true", matrix: {depth: [1, 1000]}}
+          many: {run: "true", matrix: {n: "${{ range(1000, 1020) }}"}}
+        """
+    )
+    ran = project.run()
+    begun = next(event for event in ran.events if event.kind == "run.started")
+    assert begun.data["widest"] == len("a@1000"), "the instances of `many` share a line"

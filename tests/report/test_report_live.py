@@ -58,6 +58,30 @@ def test_ten_thousand_instances_are_one_line() -> None:
     assert not board.running
 
 
+def test_what_follows_names_stands_in_a_column() -> None:
+    board = Board()
+    board.start(event("run.started", jobs=2, instances=2, steps={}, widest=len("score@10-0.001")), 0.0)
+    board.take(event("step.started", "score@10-0.001", attempt=1, reasons=[{"kind": "new"}]), 0.0)
+    board.take(event("step.started", "a", attempt=1, log="x", reasons=[{"kind": "new"}]), 0.0)
+    look = draw.Look(PLAIN, 80, 24, 1.0, lambda log: Seen("said" if log else "", None), board.widest)
+    lines = draw.block(board, look)
+    assert [line.index("first run") for line in lines[:2]] == [17, 17]
+    assert lines[2].index("said") == 17
+    narrow = draw.Look(PLAIN, 30, 24, 1.0, lambda _: Seen(), board.widest)
+    assert all(len(line) < 30 for line in draw.block(board, narrow))
+
+
+def test_many_causes_are_counted() -> None:
+    board = board_of(a={"run": 1, "instances": 1})
+    for causes, text in (
+        (["x"], "cancelled, as is x"),
+        (["x", "y"], "cancelled, as are x, y"),
+        (["x", "y", "z", "q"], "cancelled, as are x, y, z and 1 more"),
+    ):
+        (line,) = board.take(event("step.cancelled", "a", outcome="cancelled", causes=causes), 1.0)
+        assert line.text == text
+
+
 @pytest.mark.parametrize("rows", [2, 3, 5, 24])
 @pytest.mark.parametrize("columns", [2, 10, 20, 40, 80, 200])
 def test_a_block_fits_any_screen(columns: int, rows: int) -> None:

@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 from typing import Dict, List, Mapping, Optional, Set, Tuple
 
 from mlorch.model import Event, Value
-from mlorch.report.lines import FOLD, retried_text, saved_text
+from mlorch.report.lines import FOLD, more_text, retried_text, saved_text
 from mlorch.report.style import seconds_text
 from mlorch.report.tally import DONE, Tally, number, outcome_of, steps_of, whole
 
 GLYPHS = {"succeeded": "ok"}
+SHOWN_CAUSES = 3
 COLORS = {"succeeded": "green", "failed": "red", "blocked": "yellow", "cancelled": "yellow"}
 
 
@@ -73,6 +74,8 @@ class Board:
         self.jobs = 1
         self.began = 0.0
         self.failed = 0
+        self.widest = 0
+        """Letters of the longest name that will have a line."""
         self.steps: Dict[str, StepState] = {}
         self.running: Dict[str, Running] = {}
         self._cached: List[Tuple[str, float]] = []
@@ -82,6 +85,7 @@ class Board:
         self.tally.take(event)
         self.began = now
         self.jobs = max(1, whole(event.data.get("jobs")))
+        self.widest = whole(event.data.get("widest"))
         for step, entry in steps_of(event.data).items():
             seconds = entry.get("seconds")
             upstream = entry.get("upstream")
@@ -169,7 +173,7 @@ def reasons_text(data: Mapping[str, Value]) -> str:
     found = [item for item in reasons if isinstance(item, Mapping)]
     texts = ["first run" if item.get("kind") == "new" else str(item.get("text", "")) for item in found]
     texts = [text for text in texts if text]
-    return texts[0] + (f" and {len(texts) - 1} more" if len(texts) > 1 else "") if texts else ""
+    return more_text(texts) if texts else ""
 
 
 def folded_line(step: str, state: StepState) -> Line:
@@ -193,8 +197,12 @@ def _line(event: Event, outcome: str) -> Line:
         text += " (tolerated)" if data.get("tolerated") else ""
         below = str(data.get("log") or "") if whole(data.get("attempts")) and not data.get("record") else ""
     elif data.get("causes"):
-        verb = "blocked by" if outcome == "blocked" else f"{outcome}, as is"
-        text = f"{verb} " + ", ".join(str(cause) for cause in list(data["causes"])[:3])
+        causes = [str(cause) for cause in data["causes"]]
+        verb = (
+            "blocked by" if outcome == "blocked" else f"{outcome}, as {'is' if len(causes) == 1 else 'are'}"
+        )
+        rest = f" and {len(causes) - SHOWN_CAUSES} more" if len(causes) > SHOWN_CAUSES else ""
+        text = f"{verb} {', '.join(causes[:SHOWN_CAUSES])}{rest}"
     return Line(GLYPHS.get(outcome, outcome), event.instance, text, right, COLORS.get(outcome, "dim"), below)
 
 

@@ -31,6 +31,8 @@ class Look:
     rows: int
     now: float
     peek: Callable[[str], Seen]
+    widest: int = 0
+    """Letters of the longest name that will have a line."""
 
     @property
     def width(self) -> int:
@@ -62,8 +64,16 @@ def row(mark: str, name: str, text: str, right: str, look: Look, color: str = ""
 
 def _name(name: str, look: Look) -> str:
     style = look.style
-    most = max(NAME_CELLS - 2, look.width // 3)
-    return pad(style.shorten(style.own(name), most), NAME_CELLS - 1) + " "
+    return pad(style.shorten(style.own(name), _longest(look)), _name_cells(look)) + " "
+
+
+def _longest(look: Look) -> int:
+    return max(NAME_CELLS - 2, look.width // 3)
+
+
+def _name_cells(look: Look) -> int:
+    """As many for all names of a run, so that what follows stands in a column."""
+    return max(NAME_CELLS - 1, min(look.widest, _longest(look)))
 
 
 # --------------------------------------------------------------------------------------------------------- the block
@@ -114,10 +124,11 @@ def running_rows(item: Running, state: Optional[StepState], look: Look) -> List[
         right = f"{spinner(look)} {right}"
     rows = [with_bar(item.instance, item.text, fraction, right, look)]
     if seen.text:
-        room = min(look.columns - 1, WIDEST_TAIL) - NAME_CELLS - 2
+        indent = _name_cells(look) + 3
+        room = min(look.columns - 1, WIDEST_TAIL) - indent
         if room > 8:
             said = style.shorten(style.clean(seen.text), room)
-            rows.append(" " * (NAME_CELLS + 2) + style.paint(said, "dim"))
+            rows.append(" " * indent + style.paint(said, "dim"))
     return rows
 
 

@@ -181,7 +181,7 @@ class LiveListener:
 
     def _look(self) -> draw.Look:
         columns, rows = self._terminal.size()
-        return draw.Look(self._style, columns, rows, time.monotonic(), self._peeks)
+        return draw.Look(self._style, columns, rows, time.monotonic(), self._peeks, self._board.widest)
 
     def _paint(self) -> None:
         in_front = self._terminal.in_front()
