@@ -208,7 +208,7 @@ def _sound(root: str, name: str, data: bytes) -> Optional[Answer]:
     view = memoryview(data)
     key = seals.user_key(root, os.environ, make=False)
     # no secret is compared here: whoever tries seals at random could read the key as well
-    if key is None or bytes(view[: seals.SEAL]) != seals.seal(key, name, view[seals.SEAL + 1 :]):
+    if key is None or bytes(view[: seals.SEAL + 1]) != seals.seal(key, name, view[seals.SEAL + 1 :]) + b"\n":
         return None
     entry = marshal.loads(view[seals.SEAL + 1 :])
     now = time.time_ns()

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-import random
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any, List, Tuple
 
@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from mlorch import spec
 from mlorch.model import Pipeline
-from mlorch.store import compact
+from mlorch.store import compact, plans
 from mlorch.store.plans import ENTRIES, FOLDER, Asked, Plans
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -156,24 +156,44 @@ def test_an_entry_does_not_serve_under_another_name(world: World) -> None:
     assert world.plans.recall(asked) is None
 
 
-def test_truncated_at_any_byte_is_nothing(world: World) -> None:
-    world.remember()
-    data = world.entry.read_bytes()
-    for length in [*range(0, 120, 7), *range(120, len(data), 97), len(data) - 1]:
-        world.entry.write_bytes(data[:length])
-        assert world.plans.recall(world.asked()) is None, length
+SMALLEST = "version: 1\nname: n\nsteps:\n  a: {run: x}\n"
 
 
-def test_a_flipped_bit_anywhere_is_nothing(world: World) -> None:
-    world.remember()
-    data = world.entry.read_bytes()
-    chance = random.Random(1)
-    for _ in range(100):
-        position = chance.randrange(len(data))
+def test_truncated_at_every_byte_is_nothing(tmp_path: Path) -> None:
+    world = World(tmp_path, SMALLEST)
+    pipeline = world.remember()
+    asked, data = world.asked(), world.entry.read_bytes()
+    for length in reversed(range(len(data))):
+        os.truncate(world.entry, length)
+        assert world.plans.recall(asked) is None, length
+    world.entry.write_bytes(data)
+    assert exact(world.plans.recall(asked)) == exact(pipeline)
+
+
+def test_every_byte_that_changed_or_came_is_seen(tmp_path: Path) -> None:
+    world = World(tmp_path, SMALLEST)
+    pipeline = world.remember()
+    asked, entry, data = world.asked(), world.entry, world.entry.read_bytes()
+    for position in range(len(data)):
         changed = bytearray(data)
-        changed[position] ^= 1 << chance.randrange(8)
-        world.entry.write_bytes(bytes(changed))
-        assert world.plans.recall(world.asked()) is None, position
+        changed[position] ^= 1 << position % 8
+        entry.write_bytes(bytes(changed))
+        assert world.plans.recall(asked) is None, position
+        entry.write_bytes(data[:position] + b"\0" + data[position:])
+        assert world.plans.recall(asked) is None, position
+    entry.write_bytes(data)
+    assert exact(world.plans.recall(asked)) == exact(pipeline)
+
+
+@pytest.mark.parametrize("part", ["FORMAT", "__version__"])
+def test_an_entry_of_another_version_is_nothing(
+    world: World, monkeypatch: pytest.MonkeyPatch, part: str
+) -> None:
+    world.remember()
+    monkeypatch.setattr(plans, part, "mlorch.plan/0")
+    assert world.plans.recall(world.asked()) is None
+    monkeypatch.undo()
+    assert world.plans.recall(world.asked()) is not None
 
 
 def test_an_entry_of_another_user_is_nothing(world: World, tmp_path: Path) -> None:
@@ -340,3 +360,46 @@ def test_looking_makes_no_store_and_validate_remembers_nothing(world: World) -> 
     world.store.mkdir()
     loaded, _ = _run(world, "validate")
     assert "yaml" in loaded
+
+
+def _by_hand(data: bytes) -> bytes:
+    """An entry that says something else, as somebody would write it who has no key: its seal is of the right form."""
+    return (b"0" * 64 if data[:4] != b"mlor" else data[:78].replace(b"a", b"b")) + data[78:].replace(
+        b"1", b"2"
+    )
+
+
+SPOILT = {
+    "empty": lambda data: data[:0],
+    "half": lambda data: data[: len(data) // 2],
+    "a byte short": lambda data: data[:-1],
+    "another version": lambda data: data.replace(b"mlorch.plan/1 ", b"mlorch.plan/0 ", 1)[:-1] + b" ",
+    "by hand": _by_hand,
+}
+
+
+@pytest.mark.parametrize("how", SPOILT, ids=lambda name: name.replace(" ", "-"))
+def test_whole_commands_ignore_what_is_spoilt_and_remember_anew(world: World, how: str) -> None:
+    world.file.write_text(
+        "version: 1\nname: n\nsteps:\n  a: {run: 'echo 1 > ${{ outputs.o }}', outputs: {o: o.txt}}\n"
+    )
+    (world.root / "mlorch.toml").write_text("")
+    for _ in range(3):
+        _run(world, "run")
+        time.sleep(0.1)  # what has just been written is trusted only after a moment
+    entries = [path for path in (world.store / "cache").rglob("*") if path.is_file()]
+    assert {path.parent.name for path in entries} == {"answers", "pipelines"}
+    before = {path: path.read_bytes() for path in entries}
+    for path, data in before.items():
+        path.write_bytes(SPOILT[how](data))
+        assert path.read_bytes() != data
+    loaded, said = _run(world, "run")
+    assert "1 cached" in said
+    assert "yaml" in loaded, "a spoilt entry was believed"
+    time.sleep(0.1)
+    loaded, said = _run(world, "run")
+    assert "1 cached" in said
+    assert loaded == []
+    assert (world.root / "o.txt").read_text() == "1\n"
+    for path in before:
+        assert path.read_bytes() != SPOILT[how](before[path]), "it was not made anew"
