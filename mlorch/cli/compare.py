@@ -214,7 +214,7 @@ class _Table:
         if difference is None or self.exact:
             return "" if difference is None else repr(difference)
         old, new = row.values[0], row.values[-1]
-        return difference_text(old, new) + verdict(old, new, row.goal)
+        return difference_text(old, new) + verdict(old, new, row.goal) if difference else "="
 
     def _text(self, text: str) -> str:
         text = self.style.clean(text)

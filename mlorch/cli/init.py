@@ -82,7 +82,7 @@ def init(
     list_: bool = LIST,
     force: bool = FORCE,
 ) -> int:
-    """A project from a template; or CI, editor and .gitignore for one."""
+    """A project from a template, or CI and an editor's files for one."""
     if list_:
         return list_templates(options)
     folder = os.path.abspath(directory or options.root or ".")

@@ -12,7 +12,7 @@ from typing import Any, Dict, Iterable, List, Mapping, Sequence, Set, Tuple
 from mlorch.digest import tag_floats
 from mlorch.model import Outcome, Pipeline, Place
 from mlorch.report.logs import QUOTED, Logs, missing_command, telling
-from mlorch.report.style import EDGE, Style, bytes_text, cells_of, pad, seconds_text
+from mlorch.report.style import Style, bytes_text, cells_of, pad, right_edge, seconds_text
 
 DEFAULT_NAMES = ("mlorch.yaml", "pipeline.yaml")
 NAME_CELLS = 12
@@ -203,7 +203,7 @@ class Failures:
             waiting = [item for item in waiting if item.instance not in behind]
 
     def _names(self, instances: Sequence[str]) -> str:
-        room = self.style.width - EDGE - LABEL_CELLS
+        room = right_edge(self.style.width) - LABEL_CELLS
         return name_list(instances, self.style.glyph("times"), room)
 
 

@@ -15,6 +15,7 @@ from typing import Any, Mapping, Optional
 from mlorch.report.seconds import seconds_text as seconds_text
 
 WIDTH = 80
+WIDEST = 100
 NARROWEST = 40
 
 CODES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "blue": "34", "cyan": "36"}
@@ -142,7 +143,7 @@ def style_of(stream: Any, color: str = "auto", environ: Optional[Mapping[str, st
     terminal = is_screen(stream, env)
     width = WIDTH
     if terminal:
-        width = max(NARROWEST, min(WIDTH, shutil.get_terminal_size((WIDTH, 24)).columns))
+        width = max(NARROWEST, min(WIDEST, shutil.get_terminal_size((WIDTH, 24)).columns))
     return Style(unicode=can_show(stream), color=wants_color(color, is_terminal(stream), env), width=width)
 
 
@@ -238,12 +239,17 @@ def age_text(seconds: float) -> str:
 
 
 EDGE = 5
-"""Columns that stay free at the right of a screen."""
+"""Columns that stay free at the right of a screen that has them."""
+
+
+def right_edge(width: int) -> int:
+    """Where lines end that have something at their right, in whatever is shown: the eye finds it in one column."""
+    return width - (EDGE if width >= WIDTH else 1)
 
 
 def spread(left: str, right: str, width: int) -> str:
     """`left`, and `right` against the right edge; two spaces between where there is no room."""
     if not right:
         return left
-    gap = width - EDGE - cells_of(left) - cells_of(right)
+    gap = right_edge(width) - cells_of(left) - cells_of(right)
     return left + " " * max(2, gap) + right

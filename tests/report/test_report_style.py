@@ -294,6 +294,8 @@ def test_what_a_log_tells_is_no_stack_of_frames(log: str, told: List[str]) -> No
             "67% 2/3",
             0.67,
         ),
+        (b"\repoch 5/20 |#####     | loss=0.2", "epoch 5/20 loss=0.2", 0.25),
+        (b"| a | b |\n", "| a | b |", None),
         (b"wrote 2021/12/31.csv\n", "wrote 2021/12/31.csv", None),
         (b"accuracy 120% of 3/2\n", "accuracy 120% of 3/2", None),
         (b"torn \xff\xfe bytes\x00\n", "torn \ufffd\ufffd bytes\x00", None),

@@ -15,6 +15,7 @@ from report_cases import PROBLEMS, SOURCES, TRACEBACK, WINDOW, event
 from report_fakes import (
     NOW,
     FakeLogs,
+    digest_of,
     make_decision,
     make_outcome,
     make_plan,
@@ -23,7 +24,12 @@ from report_fakes import (
     make_view,
 )
 
+from mlorch.cli.compare import Format, compare_text
+from mlorch.cli.tables import runs_table
+from mlorch.history.compare import Column, Comparison
+from mlorch.history.compare import Row as Row_
 from mlorch.model import Event, Row, RunSummary
+from mlorch.ports import RunInfo
 from mlorch.report import frames
 from mlorch.report.github import GitHubListener, failure_annotations, harmless
 from mlorch.report.graph import draw_ascii
@@ -220,6 +226,54 @@ def why(style: Style, mode: str) -> str:
     return render_why(decision, None, style, Context(now=NOW))
 
 
+def why_code(style: Style, mode: str) -> str:
+    """A code file that differs, with the difference."""
+    del mode
+    before, after = (f"import csv\n\nlimit = {limit}\nrows = 1\n" for limit in (10, 20))
+    old, new = ([Row("code", "features.py", digest_of(letter)), Row("param", "window", 7)] for letter in "12")
+    record = make_record("features", rows=old, sources={"features.py": digest_of("5")})
+    decision = make_decision("features", "run", rows=new, record=record)
+    context = Context(now=NOW, current={"features.py": after}.get)
+    return render_why(decision, {digest_of("5"): before}.get, style, context)
+
+
+def why_cached(style: Style, mode: str) -> str:
+    del mode
+    rows = [Row("param", "window", 7)]
+    decision = make_decision("features", "cached", rows=rows, record=make_record("features", rows=rows))
+    return render_why(decision, None, style, Context(now=NOW))
+
+
+def cancelled(style: Style, mode: str) -> str:
+    outcomes = [make_outcome("load", "cached", saved=12.0), make_outcome("train", "cancelled")]
+    return with_github(make_summary(outcomes, exit_code=130, run="c09d44"), style, mode)
+
+
+def compare(style: Style, mode: str) -> str:
+    """Two runs, and the instances of one."""
+    form = Format.md if mode == "github" else Format.table
+    runs = Comparison(
+        (Column("c09d44", "c09d44"), Column("7f3a91", "7f3a91")),
+        (
+            Row_("param", "window", (7, 14)),
+            Row_("metric", "train.auc", (0.8911, 0.8962), "max"),
+            Row_("metric", "train.rows", (1000, 1000)),
+        ),
+    )
+    folds = Comparison(
+        tuple(Column(f"train@{fold}", "7f3a91", f"train@{fold}") for fold in (1, 0)),
+        (Row_("axis", "fold", (1, 0)), Row_("metric", "auc", (0.91, 0.88), "max")),
+    )
+    return "\n\n".join(compare_text(one, form, style).rstrip("\n") for one in (runs, folds)) + "\n"
+
+
+def runs(style: Style, mode: str) -> str:
+    del mode
+    shown = [RunInfo("7f3a91", "p.yaml", "churn", NOW, 60.0, "failed", totals={"succeeded": 6, "failed": 1})]
+    shown.append(RunInfo("c09d44", "p.yaml", "churn", NOW - 90, 60.0, "succeeded", totals={"cached": 7}))
+    return runs_table(shown, style) + "\n"
+
+
 def error(style: Style, mode: str) -> str:
     if mode == "github":
         return frames.to_github(PROBLEMS[:1])
@@ -241,6 +295,11 @@ SCREENS: Dict[str, Callable[[Style, str], str]] = {
     "up_to_date": up_to_date,
     "plan": plan,
     "why": why,
+    "why_code": why_code,
+    "why_cached": why_cached,
+    "cancelled": cancelled,
+    "compare": compare,
+    "runs": runs,
     "error": error,
     "graph": graph,
 }

@@ -9,10 +9,8 @@ from mlorch.report.live.board import Board, Line, Running, StepState
 from mlorch.report.live.estimate import remaining
 from mlorch.report.live.peek import Seen
 from mlorch.report.logs import telling
-from mlorch.report.style import Style, cells_of, clock_text, pad, seconds_text
+from mlorch.report.style import WIDEST, Style, cells_of, clock_text, pad, right_edge, seconds_text
 
-WIDEST = 100
-"""Columns of lines with something at their right end: on a wide screen the eye must find it."""
 WIDEST_TAIL = 160
 NAME_CELLS = 12
 BAR_CELLS = 18
@@ -37,7 +35,7 @@ class Look:
     @property
     def width(self) -> int:
         """Of laid out lines; the last column stays free, where some terminals wrap."""
-        return max(8, min(self.columns - 1, WIDEST))
+        return max(8, right_edge(min(self.columns, WIDEST)))
 
 
 # ------------------------------------------------------------------------------------------ lines that scroll away

@@ -13,7 +13,7 @@ TAIL = 4096
 PERCENT = re.compile(r"(?<![\w.])(\d{1,3}(?:\.\d+)?) ?%")
 FRACTION = re.compile(r"(?<![\w./:-])(\d{1,9})/(\d{1,9})(?![\w./:])")
 TQDM_BAR = re.compile(r"(\d+)%\|[^|]*\|\s*")
-DRAWN_BAR = re.compile(r"[━╸╺─█▉▊▋▌▍▎▏▓▒░]{4,}|\[[#=>.\-]{6,}\]")
+DRAWN_BAR = re.compile(r"[━╸╺─█▉▊▋▌▍▎▏▓▒░]{4,}|[\[|][#=>.\- ]{6,}[\]|]")
 """Bars that programs draw themselves: ours says the same."""
 
 
