@@ -74,10 +74,13 @@ def _section(code: str, about: Code) -> str:
     return text
 
 
+WARNINGS = {"W101": "boolean-words", "W102": "almost-expressions"}
+
+
 def _example(code: str) -> Optional[Tuple[str, str]]:
     """The text of the first case of a code, and what mlorch says of it."""
-    if code == "W101":
-        base = os.path.join(CASES, "valid", "boolean-words")
+    if code in WARNINGS:
+        base = os.path.join(CASES, "valid", WARNINGS[code])
         return read(base + ".yaml"), read(base + ".txt")
     for path in sorted(glob.glob(os.path.join(CASES, "*", code + "-*.txt"))):
         source = path[:-4] + (".toml" if os.path.exists(path[:-4] + ".toml") else ".yaml")

@@ -19,7 +19,7 @@ from mlorch.model import (
     Result,
     Settings,
 )
-from mlorch.plan.declare import BindError, Declarations, check_effects, step_place
+from mlorch.plan.declare import BindError, Declarations, check_effects, distinct, step_place
 from mlorch.plan.frontier import Frontier, Wanted
 from mlorch.plan.graph import Graph, build
 from mlorch.plan.known import patterns_of, static_expansions
@@ -222,7 +222,7 @@ def open_session(pipeline: Pipeline, settings: Settings, store: Store, environ: 
     declarations = Declarations(world, signatures.names, settings.allow)
     static, problems = static_expansions(world, declarations, store)
     if problems:
-        raise SpecError(problems)
+        raise SpecError(distinct(problems))
     world.graph = build(pipeline, references, patterns_of(world))
     publications = dict(store.workspace.publications(pipeline.file))
     return Session(
@@ -306,8 +306,7 @@ def dry_run(session: Session, choice: Choice) -> DryRun:
             frontier.finish(result)
         ready = frontier.take()
     if problems:
-        unique = {(problem.message, problem.place): problem for problem in problems}
-        raise SpecError(list(unique.values()))
+        raise SpecError(distinct(problems))
     check_effects(decisions)
     return DryRun(decisions, world, frontier, decider, list(dict.fromkeys(warnings)))
 

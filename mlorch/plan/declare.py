@@ -152,16 +152,30 @@ class Declarations:
     def _collision(self, instance: Instance, name: str, path: str, other: Tuple[Instance, str]) -> Problem:
         theirs = self._world.declared.get(other[0].name, {}).get(other[1], path)
         relation = "the same path" if theirs == path else "paths inside one another"
-        same = instance.step.id == other[0].step.id
+        place, same = step_place(instance.step, "outputs." + name), instance.step.id == other[0].step.id
+        there = step_place(other[0].step, "outputs." + other[1])
+        hint = "give each its own path"
+        if same:
+            apart = posixpath.join(posixpath.dirname(path), "${{ step.instance }}", posixpath.basename(path))
+            hint = f"write `{apart}`, and give the command that path as `${{{{ outputs.{name} }}}}`"
         return Problem(
             code="E402",
             message="`{}` and `{}` write {}: `{}`{}".format(
                 other[0].name, instance.name, relation, theirs, "" if theirs == path else f" and `{path}`"
             ),
-            place=step_place(instance.step, "outputs." + name),
-            hint="add `${{ step.instance }}` to the path" if same else "give each its own path",
-            notes=((step_place(other[0].step, "outputs." + other[1]), 1, "the other one is here"),),
+            place=place,
+            hint=hint,
+            notes=((there, 1, "the other one is here"),) if there != place else (),
         )
+
+
+def distinct(problems: Iterable[Problem]) -> List[Problem]:
+    """Each problem once. Of instances of a step that all write one path, the first two stand for all."""
+    found: Dict[Tuple[str, Place], Problem] = {}
+    for item in problems:
+        alike = item.code == "E402" and not item.notes
+        found.setdefault((item.code if alike else item.message, item.place), item)
+    return list(found.values())
 
 
 def check_effects(decisions: Sequence[Decision]) -> None:

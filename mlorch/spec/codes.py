@@ -179,4 +179,8 @@ CODES: Mapping[str, Code] = {
         "run",
     ),
     "W101": Code("looks like true or false", "`yes`, `no`, `on` and `off` are text in YAML 1.2."),
+    "W102": Code(
+        "looks like an expression",
+        "An expression is written `${{ … }}`. Other braces around a name are text, which the command gets as it stands.",
+    ),
 }

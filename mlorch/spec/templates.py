@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from typing import List, Optional, Tuple
 
@@ -15,6 +16,11 @@ from mlorch.spec.text import Spot
 OPENING = "${{"
 MAX_EXPRESSIONS = 50_000
 MAX_IN_ONE_TEXT = 5_000
+_NAME = r"(?P<{}>(?:params|matrix|inputs|outputs|steps|secrets|env|step)\.[\w.]+)"
+_ALMOST = re.compile(
+    r"(?<![${])\{\{\s*" + _NAME.format("double") + r"\s*\}\}|\$\{\s*" + _NAME.format("single") + r"\s*\}"
+)
+"""What templates elsewhere look like, around a name of ours."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +71,8 @@ class Templates:
     def text(self, node: Scalar, where: str, owner: str = "") -> Template:
         words = node.words
         place = node.place
+        if "{" in words and _ALMOST.search(words):
+            self._almost(node)
         if OPENING not in words:
             return Template((words,) if words else (), place)
         count = words.count(OPENING)
@@ -125,6 +133,14 @@ class Templates:
             spot = node.spot if at < 0 else node.source.spot(at, at + 3)
             self.problems.error("E514", message, spot, "write the value itself")
         return node.words
+
+    def _almost(self, node: Scalar) -> None:
+        """`{{ params.x }}` and `${params.x}`: meant as an expression, and given to the command as they stand."""
+        text = node.source.text
+        for match in _ALMOST.finditer(text, node.start, node.end):
+            hint = f"write `${{{{ {match.group('double') or match.group('single')} }}}}`"
+            message = f"`{match.group()}` is text here, and no expression"
+            self.problems.warn("W102", message, node.source.spot(match.start(), match.end()), hint)
 
     def _unterminated(self, node: Scalar, error: ExpressionError) -> None:
         origin = _openings(node)

@@ -158,6 +158,14 @@ def test_an_import_of_another_steps_output_is_an_error_unless_declared(files: An
     assert declared.hidden  # nobody knows which functions the generated code will name
 
 
+def test_a_script_that_is_misspelt_is_named_as_it_was_meant(files: Any) -> None:
+    files.write("tools/evaluate.py", "")
+    files.write("train.py", "")
+    for text, meant in (("python tools/evalaute.py", "tools/evaluate.py"), ("python trian.py", "train.py")):
+        name = text.split()[1]
+        assert files.run(text).warnings == (f"no code known for {name}: did you mean {meant}?",)
+
+
 @pytest.mark.parametrize(
     ("text", "name"),
     [

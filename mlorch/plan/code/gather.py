@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import posixpath
 import shutil
 from dataclasses import dataclass, field
 from typing import Callable, Dict, FrozenSet, Iterable, List, Mapping, Optional, Set, Tuple
 
-from mlorch.errors import EnvironmentFault
+from mlorch.errors import EnvironmentFault, did_you_mean
 from mlorch.plan.code.files import Files
 from mlorch.plan.code.globs import Globs
 from mlorch.plan.code.graph import Closure, Entry, Graph
@@ -122,7 +123,7 @@ class Gatherer:
         made = {path: step for closure in closures for path, step in closure.made.items()}
         units = {path: unit for path in sorted(names) for unit in [self._unit(path)] if unit is not None}
         warnings = [
-            f"no code known for {name}: correct the name, or list its files under `code:`"
+            f"no code known for {name}: {self._near(name) or 'correct the name, or list its files under `code:`'}"
             for name in dict.fromkeys(draft.unknown)
         ]
         warnings.extend(draft.warnings)
@@ -186,6 +187,15 @@ class Gatherer:
         top = module.partition(".")[0]
         listings = [self._listings(folder) for folder in folders]
         return any(top in listing.modules or top in listing.folders for listing in listings)
+
+    def _near(self, name: str) -> Optional[str]:
+        """`did you mean fit.py?`, of the files beside one that is not there."""
+        folder, base = posixpath.split(posixpath.normpath(name))
+        suffix = posixpath.splitext(base)[1]
+        if not suffix or folder.startswith(("/", "..")) or set(name) & set("*?[]{}$"):
+            return None
+        beside = self._globs(posixpath.join(folder, "*" + suffix))
+        return did_you_mean(name, beside, "{}")
 
     def _program(self, name: str, draft: _Draft) -> None:
         """A console script of the environment is Python whose imports count; a program that is nowhere is
