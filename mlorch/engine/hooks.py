@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from typing import Any, Callable, Dict, List, Mapping, Set, Tuple
+from dataclasses import dataclass
+from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
 
 from mlorch import expressions, shell
 from mlorch.engine.attempts import AttemptMaker
@@ -20,8 +21,23 @@ from mlorch.plan.world import NotYetKnown
 from mlorch.ports import Launcher
 
 
+@dataclass(frozen=True)
+class _Turn:
+    """Hooks of one step (or of the run) that start one after another."""
+
+    left: List[Hook]
+    instance: Instance
+    names: Names
+    env: Mapping[str, str]
+    launcher: Launcher
+
+
 class HookRunner:
-    """Sends hooks to the launcher beside the steps; the run waits for them at its end."""
+    """Sends hooks to the launcher beside the steps, those of one step in their order; the run waits for them at its end.
+
+    In their order, since `finally` clears what `on_failure` may still need; and since what a hook leaves running is
+    known, and ended, by the instance that it belongs to.
+    """
 
     def __init__(
         self,
@@ -43,7 +59,11 @@ class HookRunner:
             "run", pipeline.place, pass_env=tuple(pipeline.pass_env), secrets=tuple(pipeline.secrets)
         )
         self._count = 0
-        self.running: Set[str] = set()
+        self._running: Dict[str, _Turn] = {}
+
+    @property
+    def running(self) -> bool:
+        return bool(self._running)
 
     def step(self, work: Work, outcome: Outcome, launcher: Launcher) -> None:
         """After the last attempt of a step that was executed."""
@@ -61,8 +81,7 @@ class HookRunner:
         names.run = {"id": self._maker.run, "status": outcome.outcome, "name": self._name}
         chosen = hooks.on_success if outcome.outcome == "succeeded" else hooks.on_failure
         env = dict(work.invocation.env)
-        for hook in (*chosen, *hooks.finally_):
-            self._send(hook, work.instance, names, env, launcher)
+        self._next(_Turn([*chosen, *hooks.finally_], work.instance, names, env, launcher))
 
     def run_ended(self, outcomes: Mapping[str, Outcome], cancelled: bool, launcher: Launcher) -> None:
         """Top-level hooks, once per run; a cancelled run has only its `finally`."""
@@ -79,8 +98,7 @@ class HookRunner:
         names.run = {"id": self._maker.run, "status": status, "name": self._name}
         env = self._shared_env(names)
         names.env = dict(env)
-        for hook in (*chosen, *self._hooks.finally_):
-            self._send(hook, instance, names, env, launcher)
+        self._next(_Turn([*chosen, *self._hooks.finally_], instance, names, env, launcher))
 
     def _shared_env(self, names: Names) -> Dict[str, str]:
         """The pipeline's `env`, without what only a step can fill in."""
@@ -93,15 +111,27 @@ class HookRunner:
         return found
 
     def ended(self, attempt: Attempt, ended: Ended) -> None:
-        """A hook has ended; one that failed is a warning."""
-        self.running.discard(attempt.id)
+        """A hook has ended; one that failed is a warning, and the next one starts all the same, unless the run is being ended."""
+        turn = self._running.pop(attempt.id)
         if ended.cause != "exit" or ended.exit_code != 0:
             sentence, _ = exit_sentence(ended, self._run)
             self._emit("warning", text=f"hook `{attempt.instance}` failed: {sentence}; see {attempt.log}")
+        if ended.cause != "cancelled":
+            self._next(turn)
 
-    def _send(
-        self, hook: Hook, instance: Instance, names: Names, env: Mapping[str, str], launcher: Launcher
-    ) -> None:
+    def _next(self, turn: _Turn) -> None:
+        """Start the first of the hooks that are left and can be started."""
+        while turn.left:
+            attempt = self._attempt(turn.left.pop(0), turn.instance, turn.names, turn.env)
+            if attempt is not None:
+                self._running[attempt.id] = turn
+                turn.launcher.send(attempt)
+                return
+
+    def _attempt(
+        self, hook: Hook, instance: Instance, names: Names, env: Mapping[str, str]
+    ) -> Optional[Attempt]:
+        """None, after a warning, where a hook can't be made."""
         self._count += 1
         name = f"{instance.name}.hook{self._count}"
         try:
@@ -118,13 +148,11 @@ class HookRunner:
                 loaded_file="",
             )
             hidden = [whole[secret] for secret in instance.step.secrets]
-            attempt = self._maker.hook(hook, name, rendered, whole, hidden)
+            return self._maker.hook(hook, name, rendered, whole, hidden)
         except (ExpressionError, MlorchError, NotYetKnown) as error:
             text = getattr(error, "message", str(error))
             self._emit("warning", text=f"hook of `{instance.name}` was not run: {text}")
-            return
-        self.running.add(attempt.id)
-        launcher.send(attempt)
+            return None
 
     def _identity(self, instance: Instance) -> Dict[str, str]:
         return {"MLORCH_RUN_ID": self._maker.run, "MLORCH_STEP": instance.name, "MLORCH_ATTEMPT": "0"}

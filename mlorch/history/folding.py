@@ -22,11 +22,15 @@ def over_axis(comparison: Comparison, axis: str) -> Comparison:
     """Instances that differ in this axis only become one column, the best first.
 
     Numbers become their mean (`auc`) and the standard deviation of the sample (`auc.sd`, 0 for a single one); `n` is
-    how many there were. Other metrics stay where all agree. Raises UsageError for an axis that they do not have.
+    how many there were. Other metrics stay where all agree. Raises UsageError for an axis that they do
+    not have, and where there is no metric.
     """
     axes = [row for row in comparison.rows if row.kind == "axis"]
     if axis not in [row.name for row in axes]:
         raise _no_axis(axis, [row.name for row in axes])
+    if not any(row.kind == "metric" for row in comparison.rows):
+        hint = "a step's metrics are what its output `metrics` holds, or what its function returns"
+        raise UsageError("--over: these instances have no metrics to take the mean of", hint)
     rest = [row for row in axes if row.name != axis]
     groups = _groups(comparison, rest)
     columns = tuple(_column(comparison, rest, group) for group in groups)

@@ -7,7 +7,7 @@ from typing import Dict, List, Optional, Sequence, Tuple
 
 from mlorch.model import Decision, Plan
 from mlorch.report.reasons import sentence
-from mlorch.report.style import PLAIN, Style, cells_of, pad, seconds_text, spread
+from mlorch.report.style import PLAIN, Style, cells_of, is_narrow, pad, seconds_text, spread
 
 MOST_LINES = 20
 """With more instances than this, those of one step that say the same share a line."""
@@ -108,7 +108,10 @@ def _lines(item: Group, name: str, style: Style) -> List[str]:
     indent = " " * (2 + cells_of(name))
     first = f"{style.glyph(item.action)} {name}{texts[0]}"
     # The glyph is coloured last, so that columns count what is seen.
-    shown = mark + spread(first, _amount(item), style.width)[1:]
+    amount = _amount(item)
+    if is_narrow(style.width) and cells_of(first) + 2 + cells_of(amount) > style.width:
+        amount = ""  # the reason says more
+    shown = mark + spread(first, amount, style.width)[1:]
     return [shown, *(indent + text for text in texts[1:])]
 
 

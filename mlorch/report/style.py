@@ -247,6 +247,11 @@ def right_edge(width: int) -> int:
     return width - (EDGE if width >= WIDTH else 1)
 
 
+def is_narrow(width: int) -> bool:
+    """Whether columns have to be as small as what stands in them."""
+    return width < WIDTH
+
+
 def spread(left: str, right: str, width: int) -> str:
     """`left`, and `right` against the right edge; two spaces between where there is no room."""
     if not right:

@@ -15,6 +15,7 @@ from mlorch.report.style import (
     bytes_text,
     cells_of,
     difference_text,
+    is_narrow,
     number_text,
     pad,
     seconds_text,
@@ -24,6 +25,7 @@ from mlorch.report.style import (
 LARGE_STORE = 10 * 10**9
 METRIC_LINES = 10
 METRIC_CELLS = 11
+NUMBER_CELLS = 9
 WORDS = {"succeeded": "ran"}
 SIGNALLED = 128
 
@@ -122,7 +124,7 @@ def _finished(summary: RunSummary, totals: Mapping[str, int], style: Style) -> L
     changes = metric_changes(summary)
     lines += _metric_lines(changes, style)
     if changes:
-        lines.append("  " + pad("compare", METRIC_CELLS) + "  mlorch compare last~1 last")
+        lines.append("  " + pad("compare", _label(style)) + "  mlorch compare last~1 last")
     return lines
 
 
@@ -168,15 +170,22 @@ def metric_changes(summary: RunSummary) -> List[Change]:
     return found
 
 
+def _label(style: Style) -> int:
+    return len("compare") if is_narrow(style.width) else METRIC_CELLS
+
+
 def _metric_lines(changes: List[Change], style: Style) -> List[str]:
     rows = []
     for name, old, new in changes[:METRIC_LINES]:
         delta = difference_text(old, new) if is_number(old) and is_number(new) else ""
         rows.append((name, number_text(untagged(old)), number_text(untagged(new)), delta))
-    width = max([METRIC_CELLS, *(len(style.clean(row[0])) for row in rows)])
+    width = max([_label(style), *(len(style.clean(row[0])) for row in rows)])
+    least = 0 if is_narrow(style.width) else NUMBER_CELLS
+    numbers = max([least, *(len(style.clean(text)) for row in rows for text in row[1:3])])
     lines = []
     for name, old, new, delta in rows:
-        cells = [pad(style.clean(name), width), *(pad(style.clean(text), 9) for text in (old, new)), delta]
+        values = (pad(style.clean(text), numbers) for text in (old, new))
+        cells = [pad(style.clean(name), width), *values, delta]
         lines.append(("  " + "  ".join(cells)).rstrip())
     if len(changes) > METRIC_LINES:
         lines.append(f"  and {len(changes) - METRIC_LINES} more metrics changed")

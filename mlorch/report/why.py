@@ -14,7 +14,7 @@ from mlorch.report.failures import is_override
 from mlorch.report.plans import shown_action
 from mlorch.report.reasons import sentence, sentences, value_text
 from mlorch.report.reproduced import reproduced_sentence
-from mlorch.report.style import PLAIN, Style, age_text, cells_of, pad
+from mlorch.report.style import PLAIN, Style, age_text, cells_of, is_narrow, pad
 
 Texts = Callable[[Digest], Optional[str]]
 """The text of a stored source, None where it is not kept."""
@@ -70,7 +70,7 @@ def render_why(
         return "\n".join(lines) + "\n"
     differing = [part for part in parts if part[2] != "same"]
     names = [cells_of(style.clean(part[1])) for part in differing]
-    width = min(LONGEST_NAME, max([NAME_CELLS, *names]))
+    width = min(LONGEST_NAME, max([0 if is_narrow(style.width) else NAME_CELLS, *names]))
     lines += _same_lines(parts, style)
     for part in differing:
         lines += _part_lines(part, width, style, context)

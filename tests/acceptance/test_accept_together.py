@@ -259,6 +259,24 @@ def test_force_and_force_step(project: Project) -> None:
 # ------------------------------------------------------------------------------------------------------------ hooks
 
 
+def test_hooks_of_a_step_run_in_their_order_and_what_one_leaves_is_ended_alone(project: Project) -> None:
+    project.pipeline(
+        """
+        steps:
+          a:
+            run: "true"
+            on_success:
+              - run: "(setsid sleep 60 > leftover 2>&1 & echo $! > left); sleep 0.3; echo first >> hooks"
+              - run: "sleep 0.2; echo second >> hooks; exit 3"
+            finally: [{run: "echo last >> hooks"}]
+          b: {run: "true", finally: [{run: "sleep 0.1"}]}
+        """
+    )
+    project.run(jobs=4)
+    assert project.lines("hooks") == ["first", "second", "last"]
+    assert not os.path.exists("/proc/" + project.lines("left")[0])
+
+
 def test_hooks_fire_after_the_last_attempt_and_once_per_run(project: Project) -> None:
     project.pipeline(
         """

@@ -118,6 +118,13 @@ def test_mean_and_deviation_over_an_axis():
         over_axis(compare_runs([OLD, NEW]), "fold")
 
 
+def test_without_metrics_there_is_no_mean():
+    bare = view("eee", *(step(f"copy@{fold}", {"fold": fold}) for fold in (0, 1)))
+    with pytest.raises(UsageError, match="no metrics to take the mean of") as caught:
+        over_axis(compare_instances(bare), "fold")
+    assert "output `metrics`" in caught.value.hint
+
+
 def test_names_of_rows():
     comparison = compare_runs([OLD, NEW])
     assert find_row(comparison, "auc", "--sort-by").name == "train.auc"
