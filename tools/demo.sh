@@ -30,4 +30,5 @@ run_expecting 1 mlorch run pipelines/digits.yaml -p gate.min_accuracy=0.999
 say "The runs so far:"
 run mlorch runs
 
-say "That was all. The copy that it worked on is $PWD."
+say "That was all. The copy that it worked on is $PWD.
+Next: docs/tutorial.md, or a project of your own: .venv/bin/mlorch init --template sklearn ../my-project"

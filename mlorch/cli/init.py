@@ -23,6 +23,8 @@ PIPELINES = ("mlorch.yaml", "pipeline.yaml")
 SCHEMA = "mlorch.schema.json"
 """What the first line of every template names to editors; a copy of the installed schema."""
 WRITTEN, SAME, REPLACED = "written", "same", "replaced"
+NEXT = {"sklearn": "python -m pip install -r requirements.txt && "}
+"""What a template needs before its first run."""
 Files = List[Tuple[str, str]]
 """(source, path in the project) of each."""
 
@@ -91,7 +93,7 @@ def init(
     adds_only = bool(present) and template is None and (bool(extras) or bool(editor) or gitignore)
     files: Files = []
     if not adds_only:
-        template = template or ask_template(options)
+        template = template or ask_template(options, "" if force else "".join(present[:1]))
         files += template_files(template)
     files += [(os.path.join(TEMPLATES, "_ci", CI_FILES[item][0]), CI_FILES[item][1]) for item in extras]
     if editor:
@@ -144,10 +146,13 @@ def describe(template: str) -> str:
     return ""
 
 
-def ask_template(options: Options) -> str:
-    """The default, unless a person is there to be asked."""
+def ask_template(options: Options, present: str = "") -> str:
+    """The default, unless a person is there to be asked: then not where a pipeline is `present` that would be replaced."""
     if options.json or options.quiet or not (sys.stdin and sys.stdin.isatty() and sys.stderr.isatty()):
         return DEFAULT
+    if present:
+        hint = "add to it with --ci, --editor or --gitignore; or name another folder"
+        raise UsageError(f"there is a pipeline here already: {present}", hint)
     for name in template_names():
         say(f"{name.ljust(8)}  {describe(name)}", options)
     return str(typer.prompt("template", default=DEFAULT, err=True))
@@ -224,8 +229,15 @@ def report(
     lines = [f"{what.ljust(8)}  {path}" for path, what in done]
     lines += [f"ignored   {pattern}" for pattern in ignored]
     print_text("\n".join(lines) or "nothing to add")
-    place = "" if folder == os.getcwd() else f"cd {os.path.relpath(folder)} && "
-    if template == "sklearn":
-        say(f"next: {place}python -m pip install -r requirements.txt && mlorch run", options)
-    elif template:
-        say(f"next: {place}mlorch run", options)
+    if template:
+        place = "" if folder == os.getcwd() else f"cd {shlex.quote(os.path.relpath(folder))} && "
+        say(f"next: {activation()}{place}{NEXT.get(template, '')}mlorch run", options)
+
+
+def activation() -> str:
+    """What puts `mlorch` on PATH, and the `python` that it runs on, where that has not been done."""
+    script = os.path.join(os.path.dirname(os.path.abspath(sys.executable)), "activate")
+    if shutil.which("mlorch") or not os.path.isfile(script):
+        return ""
+    near = os.path.relpath(script)
+    return f". {shlex.quote(script if near.startswith('..') else near)} && "

@@ -5,9 +5,11 @@ from __future__ import annotations
 import fcntl
 import importlib.util
 import os
+import pty
 import stat
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import yaml
@@ -50,8 +52,40 @@ def test_a_template_is_copied_as_it_is(cli, template):
 def test_nothing_is_asked_off_a_terminal(cli):
     done = cli("init")
     assert "mlorch.yaml" in done.stdout
-    assert "next: mlorch run" in done.stderr
+    assert done.stderr.startswith("next: ") and done.stderr.endswith("mlorch run\n")
     assert "two steps and one param" in (cli.cwd / "mlorch.yaml").read_text()
+
+
+def test_what_comes_next_can_be_pasted_where_mlorch_is_not_on_the_path(cli, tmp_path):
+    folder = Path(sys.executable).parent
+    away = cli("init", "new one", "--template", "sklearn", PATH="/usr/bin:/bin").stderr
+    activate = f". {folder}/activate && " if (folder / "activate").is_file() else ""
+    pasted = "cd 'new one' && python -m pip install -r requirements.txt && mlorch run"
+    assert away == f"next: {activate}{pasted}\n"
+    program = tmp_path / "bin" / "mlorch"
+    program.parent.mkdir()
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    assert (
+        cli("init", "other", PATH=f"{program.parent}:/usr/bin:/bin").stderr
+        == "next: cd other && mlorch run\n"
+    )
+
+
+def test_a_person_is_not_asked_for_a_template_where_a_pipeline_is(cli):
+    (cli.cwd / "mlorch.yaml").write_text("mine\n")
+    terminal, screen = pty.openpty()
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "mlorch", "init"],
+            cwd=cli.cwd, env=cli.env, stdin=screen, stdout=subprocess.PIPE, stderr=screen, timeout=60,
+        )  # fmt: skip
+        said = os.read(terminal, 1 << 16).decode()
+    finally:
+        os.close(screen)
+        os.close(terminal)
+    assert done.returncode == 2
+    assert "there is a pipeline here already: mlorch.yaml" in said and "--gitignore" in said
 
 
 def test_quiet_says_nothing_on_stderr(cli):
