@@ -98,8 +98,10 @@ def _package_hint(tail: str, attempt: Attempt) -> str:
     name = missing[-1].split(".")[0]
     if any(os.path.exists(os.path.join(attempt.cwd, name + end)) for end in ("", ".py")):
         return ""
+    listed = os.path.isfile(os.path.join(attempt.cwd, "requirements.txt"))
+    what = "-r requirements.txt" if listed else _PACKAGES.get(name, name)
     return (
-        f"{python} has no `{name}`: {shlex.quote(python)} -m pip install {_PACKAGES.get(name, name)}, "
+        f"{python} has no `{name}`: {shlex.quote(python)} -m pip install {what}, "
         "or name another Python with `python:` in the pipeline"
     )
 

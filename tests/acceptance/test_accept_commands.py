@@ -337,6 +337,8 @@ def test_a_package_that_is_not_there_names_the_python_that_lacks_it(project: Pro
     python = hint.split(" has no ")[0]
     assert os.access(python, os.X_OK)
     assert f"{python} -m pip install sklearn_that_nobody_has" in hint and "`python:`" in hint
+    project.write("requirements.txt", "")
+    assert f"{python} -m pip install -r requirements.txt," in project.run(code=1)["a"].hint
 
 
 def test_a_module_of_the_project_is_not_for_pip(project: Project) -> None:

@@ -71,6 +71,15 @@ def test_what_follows_names_stands_in_a_column() -> None:
     assert all(len(line) < 30 for line in draw.block(board, narrow))
 
 
+def test_what_a_line_says_is_not_said_again_below_it() -> None:
+    board = board_of(a={"run": 1, "instances": 1})
+    data = {"outcome": "failed", "attempts": 1, "log": "a.log"}
+    (line,) = board.take(event("step.finished", "a", error="exit 1: KeyError: 'x'", **data), 1.0)
+    look = draw.Look(PLAIN, 80, 24, 1.0, lambda _: Seen())
+    assert draw.line_texts(line, look, lambda _: ["KeyError: 'x'"]) == ["✗ a           exit 1: KeyError: 'x'"]
+    assert len(draw.line_texts(line, look, lambda _: ["other"])) == 2
+
+
 def test_many_causes_are_counted() -> None:
     board = board_of(a={"run": 1, "instances": 1})
     for causes, text in (

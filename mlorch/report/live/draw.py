@@ -46,6 +46,7 @@ def line_texts(line: Line, look: Look, tail: Callable[[str], Sequence[str]]) -> 
     style = look.style
     shown = row(line.mark, line.name, line.text, line.right, look, line.color)
     said = telling(list(tail(line.below)), 1) if line.below else []
+    said = [text for text in said if text.strip() not in line.text]  # a function's exception stands in both
     return [shown, *("    " + style.shorten(style.own(text.strip()), look.width - 4) for text in said)]
 
 
