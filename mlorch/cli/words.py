@@ -28,7 +28,7 @@ PARAMS_FILE = typer.Option(
     autocompletion=complete_files,
 )
 ONLY = typer.Option(False, "--only", help="The selected steps without their upstream.")
-FORCE = typer.Option(False, "--force", help="Execute all selected steps, cached or not.")
+FORCE = typer.Option(False, "--force", help="Execute all selected steps and their upstream, cached or not.")
 FORCE_STEP = typer.Option(
     None,
     "--force-step",

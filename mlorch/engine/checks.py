@@ -23,7 +23,7 @@ def evaluate_checks(names: Names, instance: Instance, metrics: Mapping[str, obje
                 continue
             detail = _values(names, check.condition)
         except ExpressionError as error:
-            detail = error.message
+            detail = "; ".join(filter(None, (error.message, error.hint)))
         message = f"check did not hold: {source}"
         if detail:
             message = f"{message} ({detail})"

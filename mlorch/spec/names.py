@@ -95,6 +95,8 @@ class Names:
             hint = f"did you mean `params.{root}`?"
         elif step is not None and root in self.lookup.axes(step.id):
             hint = f"did you mean `matrix.{root}`?"
+        elif root in self.pipeline.steps:
+            hint = f"did you mean `steps.{root}`?"
         elif root in expressions.FUNCTIONS:
             hint = f"write `{root}(…)` to call the function"
         hint = hint or suggest(root, expressions.NAMESPACES, what="names that an expression can begin with")

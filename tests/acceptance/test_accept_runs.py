@@ -246,3 +246,19 @@ def test_a_run_tells_its_screen_how_wide_names_are(project: Project) -> None:
     ran = project.run()
     begun = next(event for event in ran.events if event.kind == "run.started")
     assert begun.data["widest"] == len("a@1000"), "the instances of `many` share a line"
+
+
+def test_a_check_of_a_metric_that_is_not_there_names_the_one_that_is(project: Project) -> None:
+    project.pipeline(
+        """
+        steps:
+          a:
+            run: echo '{"accuracy": 0.9, "f1": 0.8}' > ${{ outputs.metrics }}
+            outputs: {metrics: m.json}
+            checks: ["${{ metrics.acuracy > 0.5 }}"]
+        """
+    )
+    error = project.run(code=1)["a"].error
+    assert error == (
+        "check did not hold: metrics.acuracy > 0.5 (`metrics` has no `acuracy`; did you mean `accuracy`?)"
+    )

@@ -214,7 +214,7 @@ def _undeclared(what: str, step: str) -> Problem:
         "E305",
         f"{what} of step `{step}`, but no declared input of this step",
         NOWHERE,
-        hint=f"add it to `inputs:`, as `${{{{ steps.{step}.outputs.… }}}}`",
+        hint=f"add it to `inputs:`, by its path or as `${{{{ steps.{step}.outputs.… }}}}`",
     )
 
 
