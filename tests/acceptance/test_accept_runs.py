@@ -253,7 +253,8 @@ def test_a_check_of_a_metric_that_is_not_there_names_the_one_that_is(project: Pr
         """
         steps:
           a:
-            run: echo '{"accuracy": 0.9, "f1": 0.8}' > ${{ outputs.metrics }}
+            run: |
+              echo '{"accuracy": 0.9, "f1": 0.8}' > ${{ outputs.metrics }}
             outputs: {metrics: m.json}
             checks: ["${{ metrics.acuracy > 0.5 }}"]
         """
