@@ -6,7 +6,7 @@ import glob
 import os
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, AbstractSet, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from mlorch import spec, timing
 from mlorch.errors import MlorchError, SpecError, UsageError, did_you_mean
@@ -31,10 +31,10 @@ from mlorch.timing import timed
 
 if TYPE_CHECKING:
     from mlorch.ports import Listener
+    from mlorch.store.answers import Answer
     from mlorch.store.witness import Witness
 
 # What only one verb needs is imported when it is called: looking is to be quick.
-
 DEFAULT_NAMES = ("mlorch.yaml", "mlorch.yml", "pipeline.yaml", "pipeline.yml")
 
 
@@ -56,6 +56,8 @@ class Request:
     adopt: bool = False
     wait: bool = True
     witness: Optional[Witness] = None
+    answer: Optional[Answer] = None
+    """What was remembered, if anything: see `partly`."""
 
     @property
     def choice(self) -> Choice:
@@ -146,14 +148,15 @@ class Loaded:
 
 
 @timed("parse", span=True)
-def read_pipeline(request: Request, recall: bool = True) -> Loaded:
-    """The pipeline as its file says, not yet looked at as a graph. Raises SpecError, UsageError."""
+def read_pipeline(request: Request, recall: bool = True, only: Optional[AbstractSet[str]] = None) -> Loaded:
+    """The pipeline as its file says, not yet looked at as a graph; of one from memory `only` these steps. Raises SpecError,
+    UsageError."""
     path = find_pipeline(request)
     root = root_of(request, path)
     settings = settings_of(request, root)
     params_file = os.path.abspath(request.params_file) if request.params_file is not None else None
     asked = Asked(path, root, request.params, params_file, settings.allow, spec.schema_path())
-    pipeline = Plans(settings.store, os.environ).recall(asked) if recall else None
+    pipeline = Plans(settings.store, os.environ).recall(asked, only) if recall else None
     if pipeline is not None:
         return Loaded(pipeline, settings, asked, True)
     pipeline = spec.load(
@@ -286,19 +289,22 @@ def run(request: Request, listeners: Sequence[Listener] = ()) -> RunSummary:
     """Execute. Raises SpecError, UsageError, LockedError, StoreError, EnvironmentFault: then nothing was executed."""
     from mlorch.alerting import with_alerts
     from mlorch.execute import execute
+    from mlorch.partly import run_partly
 
     timing.reset()
+    summary = run_partly(request, listeners)
+    if summary is not None:
+        return summary
     with looking(request.witness):
         loaded = read_pipeline(request)
     pipeline, settings = loaded.pipeline, loaded.settings
     options = Options.of(request, settings)
+
+    def go(heard: Sequence[Listener]) -> RunSummary:
+        return execute(pipeline, settings, request.choice, options, heard)
+
     with _sources(pipeline):
-        summary = with_alerts(
-            pipeline,
-            settings,
-            listeners,
-            lambda heard: execute(pipeline, settings, request.choice, options, heard),
-        )
+        summary = with_alerts(pipeline, settings, listeners, go)
     loaded.remember()
     return summary
 

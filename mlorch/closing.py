@@ -6,7 +6,7 @@ from typing import Dict, Optional, Sequence
 
 from mlorch.engine.hub import Hub
 from mlorch.errors import ExitCode, MlorchError
-from mlorch.model import Outcome, Value, totals_of
+from mlorch.model import Beside, Outcome, Value, totals_of
 
 
 def status(outcomes: Sequence[Outcome], number: Optional[int]) -> str:
@@ -24,7 +24,9 @@ def exit_code(outcomes: Sequence[Outcome], number: Optional[int]) -> int:
     return int(ExitCode.STEP_FAILED if failed else ExitCode.DONE)
 
 
-def cut_off(error: BaseException, hub: Optional[Hub], seconds: float) -> Dict[str, Value]:
+def cut_off(
+    error: BaseException, hub: Optional[Hub], seconds: float, beside: Optional[Beside] = None
+) -> Dict[str, Value]:
     """The last event's data of a run that an error of the machine, or a signal before its first step, has ended."""
     code = int(ExitCode.ENVIRONMENT)
     if isinstance(error, MlorchError):
@@ -37,6 +39,6 @@ def cut_off(error: BaseException, hub: Optional[Hub], seconds: float) -> Dict[st
         "status": "cancelled" if signalled else "failed",
         "seconds": seconds,
         "exit_code": code,
-        "totals": totals_of(hub.outcomes.values() if hub is not None else ()),
+        "totals": totals_of(hub.outcomes.values() if hub is not None else (), beside),
         "error": told,
     }

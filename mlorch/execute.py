@@ -28,7 +28,9 @@ from mlorch.engine.retire import Retirer
 from mlorch.engine.settle import Settler
 from mlorch.engine.shape import FILE, shape_text
 from mlorch.errors import EnvironmentFault, MlorchError, SpecError
+from mlorch.lastused import previous_metrics
 from mlorch.model import Decision, Event, Instance, Outcome, Pipeline, Problem, RunSummary, Settings, Value
+from mlorch.partly import Part, Unsuited
 from mlorch.plan.declare import step_place
 from mlorch.ports import Launcher, Lease, Listener, RunLog, Store
 from mlorch.session import Choice, DryRun, Session, dry_run, open_session
@@ -54,6 +56,13 @@ class Journal:
     size: Callable[[str], int] = lambda _: 0
     """See `foresight.Opened`."""
 
+    def tell_of(self, part: Part) -> None:
+        """Of what was not looked at."""
+        now = time.time()
+        self.log.extend(part.lines(self.run, now))
+        for event in part.shown(self.run, now):
+            self._tell(event)
+
     def __call__(self, kind: str, instance: Optional[Instance] = None, **data: Any) -> None:
         outcome = data.pop("outcome", None)
         if isinstance(outcome, Outcome) and instance is not None:
@@ -73,25 +82,37 @@ class Journal:
         try:
             self.log.append(event)
         finally:  # on a full disk they are the only ones to hear of it
-            for listener in self.listeners:
-                try:
-                    listener(event)
-                except BrokenPipeError:
-                    if self.unread is not None:
-                        self.unread(signal.SIGPIPE)
+            self._tell(event)
+
+    def _tell(self, event: Event) -> None:
+        for listener in self.listeners:
+            try:
+                listener(event)
+            except BrokenPipeError:
+                if self.unread is not None:
+                    self.unread(signal.SIGPIPE)
 
 
 def execute(
-    pipeline: Pipeline, settings: Settings, choice: Choice, options: Options, listeners: Sequence[Listener]
+    pipeline: Pipeline,
+    settings: Settings,
+    choice: Choice,
+    options: Options,
+    listeners: Sequence[Listener],
+    part: Optional[Part] = None,
 ) -> RunSummary:
-    """Run a pipeline. Raises SpecError, UsageError, LockedError, StoreError, EnvironmentFault before anything executes."""
+    """Run a pipeline. Raises SpecError, UsageError, LockedError, StoreError, EnvironmentFault before anything executes.
+
+    Args:
+        part: look only at this; raises Unsuited, before anything is told, where that does not suffice.
+    """
     began = time.time()
     there = os.path.isdir(settings.store)
     witness = options.witness
     with looking(witness):
         store = open_store(settings, create=there)
         environ = witness.environ if witness is not None else os.environ
-        session = open_session(pipeline, settings, store, environ)
+        session = open_session(pipeline, settings, store, environ, part)
     dry: Optional[DryRun] = None
     if not there:
         # Whatever can be found wrong is found before anything is written.
@@ -105,6 +126,8 @@ def execute(
         try:
             kept = store.workspace.recover()
             warnings = [f"an earlier run was cut off; what it left is kept in `{path}`" for path in kept]
+            if part is not None and (waited or kept):
+                raise Unsuited
             if waited or kept:
                 # The run before may have changed anything.
                 dry, session = None, open_session(pipeline, settings, store, os.environ)
@@ -113,7 +136,7 @@ def execute(
                 with looking(witness):
                     dry = dry_run(session, choice)
                     if there and not waited and not kept:
-                        note_whether_steady(witness, session, dry)
+                        note_whether_steady(witness, session, dry, choice)
             return _locked(session, choice, options, context, dry)
         except FileNotFoundError as error:
             message = f"`{error.filename}` vanished while the run needed it"
@@ -141,17 +164,23 @@ def _locked(session: Session, choice: Choice, options: Options, context: Context
     capacity_problems = _capacity_problems(session, dry, options)
     if capacity_problems:
         raise SpecError(capacity_problems)
-    store, pipeline = session.store, session.pipeline
-    previous = _previous_metrics(store, pipeline)
+    store, pipeline, part = session.store, session.pipeline, session.part
+    previous = previous_metrics(store, pipeline)
     log = store.begin_run(context.run)
     emit = Journal(context.run, log, pipeline, context.listeners, context.inbox.put)
     emit("run.started", **_meta(session, options, dry.decisions))
     hub: Optional[Hub] = None
+    beside = part.beside() if part is not None else None
     try:
         try:
-            log.write(FILE, shape_text(pipeline, session.graph, (item.instance for item in dry.decisions)))
+            instances = (item.instance for item in dry.decisions)
+            log.write(
+                FILE, part.shape if part is not None else shape_text(pipeline, session.graph, instances)
+            )
             for warning in (*context.warnings, *dry.warnings):
                 emit("warning", text=warning)
+            if part is not None:
+                emit.tell_of(part)
             hub = make_hub(
                 session, choice, options, dry, emit, JoblibLauncher(context.run), tuple(context.lease.fds)
             )
@@ -163,8 +192,9 @@ def _locked(session: Session, choice: Choice, options: Options, context: Context
             size, reclaimable = store.size()
         except (MlorchError, OSError, KeyboardInterrupt, SystemExit) as error:
             with suppress(MlorchError, OSError):
-                emit("run.finished", **cut_off(error, hub, time.time() - context.began))
+                emit("run.finished", **cut_off(error, hub, time.time() - context.began, beside))
             raise
+        edges = {step: tuple(session.graph.upstream(step)) for step in session.graph.order}
         seconds = time.time() - context.began
         summary = RunSummary(
             context.run,
@@ -176,7 +206,8 @@ def _locked(session: Session, choice: Choice, options: Options, context: Context
             previous,
             size,
             reclaimable,
-            {step: tuple(session.graph.upstream(step)) for step in session.graph.order},
+            edges if part is None else part.edges(),
+            beside,
         )
         emit(
             "run.finished",
@@ -207,7 +238,8 @@ def make_hub(
     decider.snapshots.update(dry.decider.snapshots)
     decider.binder.reaches.update(dry.decider.binder.reaches)
     decider.binder.absent_words.update(dry.decider.binder.absent_words)
-    settler = Settler(store, decider.binder, pipeline.file, emit.run)
+    wanted = session.part.wanted if session.part is not None else None
+    settler = Settler(store, decider.binder, pipeline.file, emit.run, wanted)
     undeclared, environ = session.settings.undeclared, dict(os.environ)
     maker = AttemptMaker(emit.run, pipeline.root, emit.log, environ, _python(session), lock_fds, undeclared)
     retirer = Retirer(world, session.declarations, store, settler.publications)
@@ -329,23 +361,12 @@ def last_failed(store: Store, pipeline: str) -> bool:
     return standing_of(store.runs(), pipeline).failures > 0
 
 
-def _previous_metrics(store: Store, pipeline: Pipeline) -> Optional[Mapping[str, Value]]:
-    """`step.metric` -> value in the last run of this pipeline, single instances only."""
-    found: Dict[str, Value] = {}
-    for info in store.runs(limit=5):
-        if info.pipeline != pipeline.file or info.status not in ("succeeded", "failed"):
-            continue
-        for event in store.events(info.id, having='"metrics":{'):
-            if event.instance == event.step and event.data.get("metrics"):
-                for name, value in event.data["metrics"].items():
-                    found[f"{event.step}.{name}"] = value
-        return found
-    return None
-
-
 def _meta(session: Session, options: Options, decisions: Sequence[Decision]) -> Dict[str, Value]:
     """Who, host, commit and whether dirty, command line, CI address."""
     pipeline = session.pipeline
+    steps = expected_steps(decisions, session.graph)
+    if session.part is not None:
+        return {**session.part.started, **caller(pipeline.root), "steps": steps}
     return {
         "pipeline": pipeline.file,
         "name": pipeline.name,
@@ -356,7 +377,7 @@ def _meta(session: Session, options: Options, decisions: Sequence[Decision]) -> 
         "root": pipeline.root,
         "secrets": sorted({name for step in pipeline.steps.values() for name in step.secrets}),
         "instances": len(decisions),
-        "steps": expected_steps(decisions, session.graph),
+        "steps": steps,
         "widest": widest(decisions),
         "python": platform.python_version(),
         "version": __version__,

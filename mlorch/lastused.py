@@ -1,11 +1,11 @@
-"""The record that an instance last had: what reasons compare with."""
+"""What earlier runs tell for comparison: the record that an instance last had, and the metrics of the run before."""
 
 from __future__ import annotations
 
 import json
-from typing import Dict, List, Optional
+from typing import Dict, List, Mapping, Optional
 
-from mlorch.model import Instance, Record
+from mlorch.model import Instance, Pipeline, Record, Value
 from mlorch.ports import Store
 
 RUNS_BACK = 5
@@ -40,9 +40,9 @@ class LastUsed:
             self._ids = self._read("")
         if self._ids is not None:
             return self._ids.get(instance)
-        return self._read('"instance":' + json.dumps(instance)).get(instance)
+        return self._read('"instance":' + json.dumps(instance), instance).get(instance)
 
-    def _read(self, having: str) -> Dict[str, str]:
+    def _read(self, having: str, instance: Optional[str] = None) -> Dict[str, str]:
         if self._runs is None:
             newest = self._store.runs(limit=RUNS_BACK)
             self._runs = [info.id for info in newest if info.pipeline == self._pipeline]
@@ -51,4 +51,20 @@ class LastUsed:
             for event in self._store.events(run, having):
                 if event.data.get("record"):
                     found.setdefault(event.instance, str(event.data["record"]))
+            if instance in found:
+                break
         return found
+
+
+def previous_metrics(store: Store, pipeline: Pipeline) -> Optional[Mapping[str, Value]]:
+    """`step.metric` -> value in the last run of this pipeline, single instances only."""
+    found: Dict[str, Value] = {}
+    for info in store.runs(limit=5):
+        if info.pipeline != pipeline.file or info.status not in ("succeeded", "failed"):
+            continue
+        for event in store.events(info.id, having='"metrics":{'):
+            if event.instance == event.step and event.data.get("metrics"):
+                for name, value in event.data["metrics"].items():
+                    found[f"{event.step}.{name}"] = value
+        return found
+    return None

@@ -761,6 +761,18 @@ class Plan:
 
 
 @dataclass(frozen=True)
+class Beside:
+    """Instances that a run did not look at, since nothing changed for them."""
+
+    cached: int
+    skipped: int
+    saved: float
+    """Seconds, as `Outcome.saved`."""
+    measured: Tuple[Outcome, ...] = ()
+    """Those that have metrics, for comparison."""
+
+
+@dataclass(frozen=True)
 class RunSummary:
     """What came of a run."""
 
@@ -776,15 +788,19 @@ class RunSummary:
     reclaimable_bytes: int = 0
     upstream: Mapping[str, Tuple[str, ...]] = field(default_factory=dict)
     """Step -> the steps right above it."""
+    beside: Optional[Beside] = None
+    """Of a run that looked at a part alone: what is not among the outcomes."""
 
     def totals(self) -> Dict[str, int]:
-        return totals_of(self.outcomes)
+        return totals_of(self.outcomes, self.beside)
 
 
-def totals_of(outcomes: Iterable[Outcome]) -> Dict[str, int]:
+def totals_of(outcomes: Iterable[Outcome], beside: Optional[Beside] = None) -> Dict[str, int]:
     """How many there are of each outcome."""
     names = ("succeeded", "cached", "failed", "skipped", "blocked", "cancelled")
     counts = dict.fromkeys(names, 0)
+    if beside is not None:
+        counts.update(cached=beside.cached, skipped=beside.skipped)
     for outcome in outcomes:
         counts[outcome.outcome] += 1
     return counts

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import (
+    AbstractSet,
     Callable,
     ContextManager,
     FrozenSet,
@@ -111,8 +112,10 @@ class Workspace(Protocol):
         """Whether some of what stands at `path` would move to `.mlorch/kept/`, were it replaced now: it is neither in the
         store nor what was last published there."""
 
-    def publications(self, pipeline: str) -> Mapping[str, Publication]:
-        """Path -> what this pipeline file last published there and has not retired."""
+    def publications(
+        self, pipeline: str, steps: Optional[AbstractSet[str]] = None
+    ) -> Mapping[str, Publication]:
+        """Path -> what this pipeline file last published there and has not retired; of these steps alone, or of all."""
 
     def retire(self, publication: Publication, keep_content: bool = False) -> Optional[str]:
         """Move aside what a step no longer declares: an unedited file is removed (its content is in the store, or moved to
@@ -256,6 +259,9 @@ class RunLog(Protocol):
 
     def append(self, event: Event) -> None:
         """Add an event; others see it from the next `flush` on."""
+
+    def extend(self, lines: bytes) -> None:
+        """Add events as the lines that they are in the file."""
 
     def flush(self) -> None: ...
 

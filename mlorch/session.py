@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Callable, Dict, FrozenSet, List, Mapping, Optional, Sequence, Tuple
 
+from mlorch.asking import for_step
 from mlorch.errors import SpecError, UsageError
 from mlorch.lastused import LastUsed
 from mlorch.model import (
@@ -19,6 +20,7 @@ from mlorch.model import (
     Result,
     Settings,
 )
+from mlorch.partly import Part
 from mlorch.plan.declare import BindError, Declarations, check_effects, distinct, step_place
 from mlorch.plan.frontier import Frontier, Wanted
 from mlorch.plan.graph import Graph, build
@@ -65,6 +67,8 @@ class Session:
     signatures: Signatures
     publications: Dict[str, Publication]
     static: Mapping[str, Expansion] = field(default_factory=dict)
+    part: Optional[Part] = None
+    """Where only some steps are looked at."""
 
     def interpreter(self) -> Interpreter:
         """Raises EnvironmentFault."""
@@ -74,6 +78,10 @@ class Session:
 
     def frontier(self, choice: Choice) -> Tuple[World, Frontier]:
         """A fresh world and its frontier for a choice of steps. Raises UsageError, SpecError."""
+        if self.part is not None:
+            world, result = self._world(), self.part.result
+            wanted: Wanted = dict.fromkeys(step for step in self.graph.order if step in self.part.wanted)
+            return world, Frontier(world, self.store, wanted, lambda instance: result(self.store, instance))
         selection = select(self.pipeline, self.graph, choice.selectors, closure=not choice.only)
         wanted = self._wanted(selection, choice)
         world = self._world()
@@ -191,7 +199,13 @@ class Session:
 
 
 @timed("plan", span=True)
-def open_session(pipeline: Pipeline, settings: Settings, store: Store, environ: Mapping[str, str]) -> Session:
+def open_session(
+    pipeline: Pipeline,
+    settings: Settings,
+    store: Store,
+    environ: Mapping[str, str],
+    part: Optional[Part] = None,
+) -> Session:
     """Wire the parts. Raises SpecError: a cycle, colliding outputs, a matrix that can't be expanded."""
     references = References(pipeline)
     world = World(pipeline, Graph({}, ()), references, environ)
@@ -200,6 +214,8 @@ def open_session(pipeline: Pipeline, settings: Settings, store: Store, environ: 
     def producer_of(path: str) -> Optional[str]:
         assert declarations is not None
         writer = declarations.writer(path) or declarations.writer_around(path)
+        if writer is None and part is not None:
+            return part.producer(path)
         return writer[0].step.id if writer is not None else None
 
     def digest_of(path: str) -> Optional[str]:
@@ -224,10 +240,11 @@ def open_session(pipeline: Pipeline, settings: Settings, store: Store, environ: 
     if problems:
         raise SpecError(distinct(problems))
     world.graph = build(pipeline, references, patterns_of(world))
-    publications = dict(store.workspace.publications(pipeline.file))
+    wanted = part.wanted if part is not None else None
+    publications = dict(store.workspace.publications(pipeline.file, wanted))
     return Session(
         settings, pipeline, store, environ, references, world.graph, world, declarations, code, signatures,
-        publications, static,
+        publications, static, part,
     )  # fmt: skip
 
 
@@ -290,14 +307,15 @@ def dry_run(session: Session, choice: Choice) -> DryRun:
     while ready:
         foreseer.follow(frontier.expanded)
         for instance in ready:
-            try:
-                if instance.known:
-                    problems += session.declarations.declare(instance, world)
-                decision = decider.decide(instance)
-            except BindError as error:
-                problems.append(error.problem)
-                decision = Decision(instance, "maybe")
-            decision, result = _look_at_checks(decider, decision)
+            with for_step(instance.step.id):
+                try:
+                    if instance.known:
+                        problems += session.declarations.declare(instance, world)
+                    decision = decider.decide(instance)
+                except BindError as error:
+                    problems.append(error.problem)
+                    decision = Decision(instance, "maybe")
+                decision, result = _look_at_checks(decider, decision)
             decisions.append(decision)
             if decision.action == "skipped":
                 foreseer.skipped(instance)

@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import json
+import marshal
 import os
 import re
+from array import array
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Dict, Iterator, Optional
+from typing import TYPE_CHECKING, Any, Dict, Iterator, Optional, Sequence
 
+from mlorch.asking import for_step
+from mlorch.partly import WHEN, remembered
+from mlorch.session import Choice
+from mlorch.store.owners import Owners
 from mlorch.store.witness import Witness
 
 if TYPE_CHECKING:
     from mlorch.model import Decision, RunSummary
     from mlorch.session import DryRun, Session
 
-_STEP = re.compile(rb'\{"kind":"(step\.(?:cached|skipped))","time":[0-9.e+-]+,"run":"[^"]*"')
-WHEN = b"\0"
-"""Stands in an event for its time and run: JSON in ASCII has no such byte."""
+_TEXT = rb'"(?:[^"\\]|\\.)*"'
+_STEP = re.compile(
+    rb'\{"kind":"(step\.(?:cached|skipped))","time":[0-9.e+-]+,"run":"[^"]*"(?=,"instance":%s,"step":(%s)[,}])'
+    % (_TEXT, _TEXT)
+)
 
 
 @contextmanager
@@ -29,11 +37,18 @@ def looking(witness: Optional[Witness]) -> Iterator[None]:
         yield
 
 
-def note_whether_steady(witness: Optional[Witness], session: Session, dry: DryRun) -> None:
-    """Note whether a run that decided this would execute, move and tell nothing. Call it while the witness looks."""
+def note_whether_steady(
+    witness: Optional[Witness], session: Session, dry: DryRun, choice: Optional[Choice] = None
+) -> None:
+    """Note whether a run that decided this would execute, move and tell nothing. Call it while the witness looks.
+
+    Args:
+        choice: of a run; without it nothing is noted of what a part of it would need.
+    """
     if witness is None:
         return
     witness.store = session.settings.store
+    witness.owners, witness.partly, witness.gpus, witness.until = Owners(), None, False, float("inf")
     quiet = not (dry.warnings or session.pipeline.hooks or session.pipeline.notify)
     witness.steady = quiet and not session.stale() and all(_stands(session, item) for item in dry.decisions)
     for decision in dry.decisions:
@@ -42,6 +57,28 @@ def note_whether_steady(witness: Optional[Witness], session: Session, dry: DryRu
             witness.until = min(witness.until, decision.record.started + decision.record.seconds + ttl)
         if decision.invocation is not None and decision.invocation.needs.gpus:
             witness.gpus = True
+    if witness.steady and choice == Choice():
+        witness.partly = remembered(session, dry)
+        if witness.partly is not None:
+            _note_owners(witness, session, dry)
+
+
+def _note_owners(witness: Witness, session: Session, dry: DryRun) -> None:
+    """Tell the witness what of all that it saw concerns which step alone."""
+    root = session.pipeline.root
+    code_of = dry.decider.binder.code_paths
+    for decision in dry.decisions:
+        step, invocation, record = decision.instance.step.id, decision.invocation, decision.record
+        if invocation is None or record is None:
+            continue
+        paths = [path for item in invocation.inputs for path in item.paths]
+        paths += [artifact.path for artifact in record.outputs.values()]
+        witness.owners.own(step, (os.path.join(root, path.rstrip("/")) for path in paths))
+        kept = [("objects", artifact.content.digest) for artifact in record.outputs.values()]
+        for folder, digest in [*kept, ("records", invocation.key)]:
+            witness.owners.own(step, (os.path.join(witness.store, folder, digest[7:9], digest[9:]),))
+        code = {*code_of(decision.instance), *record.modules}
+        witness.owners.own_code(step, (os.path.join(root, path) for path in code))
 
 
 def _stands(session: Session, decision: Decision) -> bool:
@@ -52,16 +89,27 @@ def _stands(session: Session, decision: Decision) -> bool:
     record = decision.record
     if decision.action != "cached" or decision.reasons or record is None:
         return False
-    return all(
-        session.store.content(item.path, item.exclude) == item.content for item in record.outputs.values()
-    )
+    with for_step(step.id):
+        return all(
+            session.store.content(item.path, item.exclude) == item.content for item in record.outputs.values()
+        )
 
 
-def parts_of_run(summary: RunSummary, store: str) -> Optional[Dict[str, Any]]:
+def _line_steps(partly: Optional[bytes], names: Sequence[bytes]) -> bytes:
+    """The number of the step that each event is of, among the steps of `partly.remembered`."""
+    if partly is None:
+        return b""
+    steps = {
+        json.dumps(step).encode("ascii"): number for number, step in enumerate(marshal.loads(partly)["steps"])
+    }
+    return array("I", [steps[name] for name in names]).tobytes()
+
+
+def parts_of_run(summary: RunSummary, store: str, partly: Optional[bytes] = None) -> Optional[Dict[str, Any]]:
     """What of a run that had nothing to do is the same in the next one; None where it did something after all. Raises
     OSError."""
     totals = summary.totals()
-    if summary.exit_code or summary.warnings or totals["cached"] + totals["skipped"] < len(summary.outcomes):
+    if summary.exit_code or summary.warnings or totals["cached"] + totals["skipped"] < sum(totals.values()):
         return None
     folder = os.path.join(store, "runs", summary.run)
     with open(os.path.join(folder, "events.jsonl"), "rb") as file:
@@ -81,5 +129,7 @@ def parts_of_run(summary: RunSummary, store: str) -> Optional[Dict[str, Any]]:
         "started": json.dumps(json.loads(started)["data"]),
         "totals": json.dumps(totals),
         "events": b"".join(rows),
+        "line_steps": _line_steps(partly, [match[2] for match in matches if match is not None]),
+        "partly": partly,
         "shape": shape,
     }

@@ -13,6 +13,7 @@ import shutil
 import tempfile
 import time
 from typing import (
+    AbstractSet,
     Any,
     Callable,
     ContextManager,
@@ -244,8 +245,11 @@ class FakeStore:
                 _write(target, self.read(entry.digest))
         return Placed(True)
 
-    def publications(self, pipeline: str) -> Mapping[str, Publication]:
-        return dict(self.placed.get(pipeline, {}))
+    def publications(
+        self, pipeline: str, steps: Optional[AbstractSet[str]] = None
+    ) -> Mapping[str, Publication]:
+        placed = self.placed.get(pipeline, {})
+        return {path: item for path, item in placed.items() if steps is None or item.step in steps}
 
     def retire(self, publication: Publication, keep_content: bool = False) -> Optional[str]:
         self.placed.get(publication.pipeline, {}).pop(publication.path, None)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from typing import TYPE_CHECKING, Any, Mapping, Optional, Sequence
+from typing import TYPE_CHECKING, Any, Dict, Mapping, Optional, Sequence
 
 from mlorch.store import answers
 from mlorch.store.answers import Answer, Command
@@ -23,6 +23,8 @@ VERBS = ("run", "plan")
 RUN, SECONDS = "\0run", "\0seconds"
 """Stand in a remembered document for what is new each time."""
 
+_touched: Optional[Answer] = None
+"""What was remembered of the command line, where only some steps are touched by what changed since."""
 _arguments: Sequence[str] = ()
 """The command line that takes the long path, for `remember_run` and `remember_plan`."""
 
@@ -30,10 +32,15 @@ _arguments: Sequence[str] = ()
 def answer(arguments: Sequence[str]) -> Optional[int]:
     """Answer a command line at once and return its exit code; None where that needs the long path."""
     began = time.time()
+    take_touched()
     if not any(verb in arguments for verb in VERBS):
         return None
     found = answers.recall(_command(arguments))
     if found is None or not _same_gpus(found.parts["gpus"]):
+        return None
+    if found.touched:
+        global _touched
+        _touched = found
         return None
     if "plan" in found.parts:
         sys.stdout.write(found.parts["plan"])
@@ -167,6 +174,14 @@ def take_long_path(arguments: Sequence[str]) -> None:
     _arguments = tuple(arguments)
 
 
+def take_touched() -> Optional[Answer]:
+    """For `app.Request`: what a run of this command line may take as it was remembered. It serves once, as that run
+    changes what stands."""
+    global _touched
+    found, _touched = _touched, None
+    return found
+
+
 def watching() -> Witness:
     """A witness for the command of this process."""
     from mlorch.store.witness import Witness
@@ -174,21 +189,26 @@ def watching() -> Witness:
     return Witness(os.environ)
 
 
-def remember_run(witness: Witness, summary: RunSummary, options: Options, quiet: bool) -> None:
-    """Remember a run that has just ended, if it had nothing to do. What goes wrong with that is nobody's concern."""
+def remember_run(
+    witness: Witness, summary: RunSummary, options: Options, quiet: bool, known: Optional[Answer] = None
+) -> None:
+    """Remember a run that has just ended, if it had nothing to do. What goes wrong with that is nobody's concern.
+
+    Args:
+        known: what was remembered before, if the run looked only at a part.
+    """
     if not witness.steady or not _arguments:
         return
     from mlorch.cli.common import document_text
     from mlorch.cli.screens import style_for
     from mlorch.model import Event
-    from mlorch.report.documents import run_document
     from mlorch.report.lines import header
     from mlorch.report.summary import LARGE_STORE, up_to_date
     from mlorch.report.tally import Tally
     from mlorch.steady import parts_of_run
 
     try:
-        parts = parts_of_run(summary, witness.store)
+        parts = parts_of_run(summary, witness.store, witness.partly)
     except (OSError, ValueError):
         return
     if parts is None or summary.store_bytes > LARGE_STORE:
@@ -205,10 +225,25 @@ def remember_run(witness: Witness, summary: RunSummary, options: Options, quiet:
     parts["closing"] = None if options.quiet else (before, after)
     parts["document"] = None
     if options.json:
-        document = {**run_document(summary), "run": RUN, "seconds": SECONDS, "store": "\0store"}
+        document = {**whole_document(summary, known), "run": RUN, "seconds": SECONDS, "store": "\0store"}
         parts["document"] = document_text(document)
     parts["gpus"] = _gpus() if witness.gpus else None
-    answers.remember(_command(_arguments), summary.pipeline.root, witness, parts)
+    old = known if summary.beside is not None else None
+    answers.remember(_command(_arguments), summary.pipeline.root, witness, parts, old)
+
+
+def whole_document(summary: RunSummary, known: Optional[Answer]) -> Dict[str, Any]:
+    """The document of a run; what it did not look at is told as it was remembered."""
+    import json
+
+    from mlorch.report.documents import run_document
+
+    document = run_document(summary)
+    if summary.beside is None or known is None:
+        return document
+    fresh = {(step["step"], step["instance"]): step for step in document["steps"]}
+    before = json.loads(known.parts["document"])["steps"]
+    return {**document, "steps": [fresh.get((step["step"], step["instance"]), step) for step in before]}
 
 
 def remember_plan(witness: Witness, plan: Plan, text: str) -> None:

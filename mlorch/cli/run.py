@@ -88,9 +88,8 @@ def run(
         return show_plan(options, request)
     from mlorch import app
     from mlorch.cli.ending import Ending
-    from mlorch.cli.idle import remember_run, watching
+    from mlorch.cli.idle import remember_run, take_touched, watching, whole_document
     from mlorch.cli.screens import listening, summary_text, tell_github, warnings_text
-    from mlorch.report.documents import run_document
     from mlorch.report.github import is_github
 
     if report is not None:
@@ -98,15 +97,18 @@ def run(
     ending = Ending()
     with listening(options, progress.value if progress else None, events) as screen:
         witness = watching() if screen.screen is not None and events is None and report is None else None
-        summary = app.run(replace(request, witness=witness), [*screen.listeners, ending])
-    github = is_github(os.environ)
+        github = is_github(os.environ)
+        known = take_touched()
+        if witness is None or github:
+            known = None
+        summary = app.run(replace(request, witness=witness, answer=known), [*screen.listeners, ending])
     if github:
         tell_github(summary)
     elif witness is not None:
-        remember_run(witness, summary, options, screen.quiet)
+        remember_run(witness, summary, options, screen.quiet, known)
     try:
         if options.json:
-            print_document(run_document(summary))
+            print_document(whole_document(summary, known))
         else:
             with suppress(OSError):  # its terminal may have gone
                 sys.stderr.write(warnings_text(summary, options, screen.told))

@@ -6,7 +6,7 @@ import os
 import time
 import uuid
 from dataclasses import dataclass, field, replace
-from typing import Callable, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import AbstractSet, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from mlorch.engine import checkpoint
 from mlorch.engine.attempts import command_text
@@ -74,14 +74,21 @@ class Finished:
 class Settler:
     """Records successes and puts outputs in place. Called from the hub's thread only, but for `record`."""
 
-    def __init__(self, store: Store, binder: Binder, pipeline: str, run: str) -> None:
+    def __init__(
+        self,
+        store: Store,
+        binder: Binder,
+        pipeline: str,
+        run: str,
+        steps: Optional[AbstractSet[str]] = None,
+    ) -> None:
         self._store = store
         self._binder = binder
         self._pipeline = pipeline
         self._run = run
         self._sources: Dict[Tuple[str, str], Tuple[str, bool]] = {}
         """(path, identity) of a code file -> its object, and whether it is executable."""
-        self.publications: Dict[str, Publication] = dict(store.workspace.publications(pipeline))
+        self.publications: Dict[str, Publication] = dict(store.workspace.publications(pipeline, steps))
 
     # ---------------------------------------------------------------------------------------------------- cached
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Any, Callable, Dict, FrozenSet, List, Sequence, Tuple
+from typing import Any, Callable, Dict, FrozenSet, List, Sequence, Set, Tuple
 
 from mlorch import expressions
 from mlorch.errors import ExpressionError
@@ -74,6 +74,12 @@ class Binder:
         self._reader.forget()
         self._static.clear()
         self._above.clear()
+
+    def code_paths(self, instance: Instance) -> Set[str]:
+        """The files whose content is code of an instance or, as values may name functions, of what is above it."""
+        above = self._above.get(instance.step.id, ())
+        reaches = [item for item in (self.reaches.get(instance.name), *above) if item is not None]
+        return {path for reach in reaches for path in (*reach.files, *(unit.path for unit in reach.silent))}
 
     def bind(self, instance: Instance, names: Names, gate: Gate) -> Invocation:
         """Raises BindError: a problem of the pipeline or its sources."""

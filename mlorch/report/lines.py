@@ -10,7 +10,7 @@ from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Set, 
 from mlorch.model import Event, Value
 from mlorch.report.plainjson import iso_time, line
 from mlorch.report.style import Style, seconds_text, style_of
-from mlorch.report.tally import DONE, Tally, number, outcome_of, whole
+from mlorch.report.tally import CACHED, DONE, Tally, number, outcome_of, whole
 
 FIRST_BEAT = 30.0
 NEXT_BEATS = 60.0
@@ -91,7 +91,7 @@ class LineListener:
 
     def _take(self, event: Event) -> None:
         data = event.data
-        outcome = outcome_of(event)
+        outcome = "cached" if event.kind == CACHED else outcome_of(event)
         if outcome != "cached" and event.kind != "run.finished":
             self._flush()
         self._tally.take(event)
@@ -109,6 +109,8 @@ class LineListener:
             self._say(self._counted(event.instance, retried_text(data)))
         elif event.kind == "step.cached" and outcome != "failed":
             self._cached.append((event.instance, number(data.get("saved"))))
+        elif event.kind == CACHED:
+            self._cached.extend(data["steps"])
         elif event.kind in DONE:
             self._running.pop(event.instance, None)
             self._say_ended(event, ended_text(outcome, data), COLORS.get(outcome, ""))

@@ -139,7 +139,8 @@ def up_to_date(summary: RunSummary, style: Style) -> Tuple[str, str]:
 
 
 def _saved(summary: RunSummary) -> float:
-    return sum(outcome.saved for outcome in summary.outcomes)
+    beside = summary.beside.saved if summary.beside is not None else 0.0
+    return beside + sum(outcome.saved for outcome in summary.outcomes)
 
 
 def _store(summary: RunSummary) -> str:
@@ -159,7 +160,11 @@ def metric_changes(summary: RunSummary) -> List[Change]:
     previous = summary.previous
     if not previous:
         return []
-    single = [outcome for outcome in summary.outcomes if outcome.instance == outcome.step]
+    beside = summary.beside.measured if summary.beside is not None else ()
+    single = [outcome for outcome in (*summary.outcomes, *beside) if outcome.instance == outcome.step]
+    if beside:
+        places = {step: place for place, step in enumerate(summary.upstream)}
+        single.sort(key=lambda outcome: places[outcome.step])
     owners = Counter(name for outcome in single for name in outcome.metrics)
     found: List[Change] = []
     for outcome in single:

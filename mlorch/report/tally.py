@@ -7,6 +7,8 @@ from typing import Any, Mapping, Set
 from mlorch.model import Event, Value
 
 DONE = ("step.cached", "step.finished", "step.skipped", "step.blocked", "step.cancelled")
+CACHED = "steps.cached"
+"""Told of many at once, to screens alone: `data["steps"]` is a list of (instance, seconds that it saved)."""
 
 
 class Tally:
@@ -37,6 +39,8 @@ class Tally:
             self._total += max(0, whole(data.get("instances")) - 1)
         if event.kind in DONE:
             self.done += 1
+        elif event.kind == CACHED:
+            self.done += len(data["steps"])
 
     def text(self, done: int = -1) -> str:
         """`5/8`, `5/8+` as long as there may be more."""

@@ -17,15 +17,29 @@ import stat
 import struct
 import sys
 import time
-from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import (
+    AbstractSet,
+    Any,
+    FrozenSet,
+    Iterable,
+    Iterator,
+    List,
+    Mapping,
+    NamedTuple,
+    Optional,
+    Sequence,
+    Set,
+    Tuple,
+)
 
 from blake3 import blake3
 
 from mlorch import __version__
 from mlorch.store import seals
-from mlorch.store.witness import CHANGED, REAL, Sign, Witness, error_sign, names_sign, racy
+from mlorch.store.owners import SIGN, Signs, from_plain, ledger_of, numbers, published_since, same_kind
+from mlorch.store.witness import REAL, Witness, error_sign, names_sign
 
-FORMAT = "mlorch.answer/1"
+FORMAT = "mlorch.answer/2"
 AREA = ".mlorch"
 FOLDER = "cache/answers"
 EVENTS = "events.jsonl"
@@ -33,14 +47,11 @@ ENTRIES = 6
 """Entries kept in a project; another command line is another entry."""
 LARGEST = 1 << 29
 """Bytes of an entry; 10,000 steps take 9 MB."""
-OWN = ("tmp", "locks", "pending", "runs", "cache", "index.sqlite", "index.sqlite-journal")
-"""What of the store changes from run to run and decides nothing; of the first two see `is_quiet`."""
 VARIABLES = ("HOME", "XDG_CACHE_HOME", "NO_COLOR", "FORCE_COLOR", "TERM", "COLUMNS", "CI", "GITHUB_ACTIONS")
 """Asked for where no witness sees it."""
 
-_SIGN = struct.Struct("<5Q")
-Signs = Tuple[str, bytes]
-"""Paths, each with a NUL after it, and their signs."""
+MOST = 2000
+"""Other answers that are looked into; of more, the long path is no detour."""
 
 
 class Command(NamedTuple):
@@ -66,6 +77,14 @@ class Answer(NamedTuple):
     store: str
     parts: Mapping[str, Any]
     """What the command made of it: texts, bytes, numbers."""
+    touched: FrozenSet[str] = frozenset()
+    """Steps for which something is different now; empty where the answer holds as it is. All other steps stand."""
+    entry: Mapping[str, Any] = {}
+    """As it was remembered."""
+
+
+def area_of(root: str) -> str:
+    return os.path.join(root, AREA)
 
 
 def _affinity() -> int:
@@ -78,8 +97,16 @@ def _affinity() -> int:
 # ---------------------------------------------------------------------------------------------------- remembering
 
 
-def remember(command: Command, root: str, witness: Witness, parts: Mapping[str, Any]) -> bool:
-    """Remember an answer; whether that was possible. Everything that the witness saw must be older than its looks."""
+def remember(
+    command: Command, root: str, witness: Witness, parts: Mapping[str, Any], before: Optional[Answer] = None
+) -> bool:
+    """Remember an answer; whether that was possible. Everything that the witness saw must be older than its looks.
+
+    Args:
+        before: an answer of which the witness saw only what was `touched`: the rest is taken over from it.
+    """
+    from mlorch.store.questions import merged, packed, questions_of
+
     try:
         area = os.path.join(root, AREA)
         key = seals.user_key(root, os.environ, make=True)
@@ -87,19 +114,24 @@ def remember(command: Command, root: str, witness: Witness, parts: Mapping[str, 
             return False
         for path in _own_code():
             witness.note(path)
-        questions = _questions(witness, witness.store)
+        questions = questions_of(witness, witness.store)
+        until, asked = witness.until, witness.environ.asked
+        if before is not None and questions is not None:
+            questions = merged(before.entry, before.touched, questions)
+            until, asked = min(until, before.entry["until"]), asked.union(before.entry["variables"])
         if questions is None:
             return False
-        names = sorted({*VARIABLES, *witness.environ.asked, *_own_variables()})
+        names = sorted({*VARIABLES, *asked, *_own_variables()})
         body = marshal.dumps(
             {
                 "root": root,
                 "store": witness.store,
                 "began": witness.began,
-                "until": witness.until,
+                "until": until,
                 "variables": names,
                 "environment": _environment(key, names),
-                **questions,
+                "ledger": ledger_of([*questions["followed"], *questions["direct"]], area),
+                **packed(questions),
                 "parts": dict(parts),
             }
         )
@@ -110,45 +142,6 @@ def remember(command: Command, root: str, witness: Witness, parts: Mapping[str, 
         return True
     except (OSError, ValueError, MemoryError):
         return False
-
-
-def _questions(witness: Witness, store: str) -> Optional[Dict[str, Any]]:
-    """What was asked, without what the store does for itself and what tells of this process (whether the store is on a
-    local disk is asked when it is opened to be written); None where an answer changed or may be about to."""
-    own = tuple(os.path.join(store, name) for name in OWN)
-    inside = ("/proc/self/", *(path + "/" for path in own))
-
-    def kept(answers: Mapping[str, Any]) -> Dict[str, Any]:
-        return {
-            path: answer
-            for path, answer in answers.items()
-            if path not in own and not path.startswith(inside)
-        }
-
-    followed, direct, listed = kept(witness.followed), kept(witness.direct), kept(witness.listed)
-    # Records are written once, read-only, and replaced by a rename: their folder tells.
-    for path in [*followed, *direct]:
-        if path.startswith(os.path.join(store, "records") + "/") and os.path.dirname(path) in listed:
-            followed.pop(path, None)
-            direct.pop(path, None)
-    if CHANGED in followed.values() or CHANGED in direct.values() or CHANGED in listed.values():
-        return None
-    signs: List[Sign] = [*followed.values(), *direct.values(), *(item.sign for item in listed.values())]
-    if any(sign[0] and sign[3] and racy(sign[2], sign[3], witness.began) for sign in signs):
-        return None
-    for path, sign in direct.items():
-        if not stat.S_ISLNK(sign[0]) and followed.get(path) == sign:
-            del followed[path]
-    return {
-        "followed": _pack(followed),
-        "direct": _pack(direct),
-        "listed": _pack({path: item.sign for path, item in listed.items()}),
-        "names": [item.names for item in listed.values()],
-    }
-
-
-def _pack(signs: Mapping[str, Sign]) -> Signs:
-    return "".join(path + "\0" for path in signs), b"".join(_SIGN.pack(*sign) for sign in signs.values())
 
 
 def _own_code() -> Iterable[str]:
@@ -217,22 +210,47 @@ def _sound(root: str, name: str, data: bytes) -> Optional[Answer]:
     variables = entry["variables"]
     if not set(_own_variables()) <= set(variables) or _environment(key, variables) != entry["environment"]:
         return None
-    if not (_hold(entry["direct"], REAL.lstat) and _hold(entry["followed"], REAL.stat)):
+    touched: Set[str] = set()
+    stands = True
+    for changed in (
+        _changed(entry["direct"], REAL.lstat),
+        _changed(entry["followed"], REAL.stat),
+        _changed_listings(entry["listed"], entry["names"]),
+    ):
+        for path, before, mode, number in changed:
+            whose = _whose(entry, path, number, (before, mode))
+            if whose is None or len(touched) > MOST:
+                return None
+            touched |= whose
+            stands = False
+    if not stands and not touched:
         return None
-    if not _listings_hold(entry["listed"], entry["names"]):
-        return None
-    return Answer(root, entry["store"], entry["parts"])
+    return Answer(root, entry["store"], entry["parts"], frozenset(touched), entry)
 
 
-def _hold(signs: Signs, look: Any) -> bool:
-    """Whether the same stands at every path. The inner loop of a command with nothing to do."""
+def _whose(
+    entry: Mapping[str, Any], path: str, number: int, modes: Tuple[int, int]
+) -> Optional[AbstractSet[str]]:
+    """The steps that another answer at a path concerns; None: everybody. Raises OSError, ValueError."""
+    if entry["ledger"] is not None and path == entry["ledger"][0]:
+        return published_since(entry["ledger"])
+    (group,) = from_plain(entry["groups"][number : number + 1])
+    return group.steps if group is not None and same_kind(group, *modes) else None
+
+
+Changed = Iterator[Tuple[str, int, int, int]]
+"""Path, its mode then and now (0: an error), and the number of the group that it concerns."""
+
+
+def _changed(signs: Signs, look: Any) -> Changed:
+    """Where something else stands. The inner loop of a command with nothing to do."""
     regular, link, mask = stat.S_IFREG, stat.S_IFLNK, 0o170000
-    for path, sign in zip(signs[0].split("\0"), _SIGN.iter_unpack(signs[1])):
+    for path, sign, number in zip(signs[0].split("\0"), SIGN.iter_unpack(signs[1]), numbers(signs[2])):
         try:
             found = look(path)
         except OSError as error:
             if sign != error_sign(error):
-                return False
+                yield path, sign[0], 0, number
             continue
         mode = found.st_mode
         kind = mode & mask
@@ -241,19 +259,23 @@ def _hold(signs: Signs, look: Any) -> bool:
         else:
             same = (mode, 0, 0, 0, found.st_ino) == sign
         if not same:
-            return False
-    return True
+            yield path, sign[0], mode, number
 
 
-def _listings_hold(signs: Signs, names: Sequence[str]) -> bool:
-    for path, sign, listed in zip(signs[0].split("\0"), _SIGN.iter_unpack(signs[1]), names):
-        found = REAL.stat(path)
-        if (found.st_mode, 0, found.st_mtime_ns, found.st_ctime_ns, found.st_ino) == sign:
+def _changed_listings(signs: Signs, names: Sequence[str]) -> Changed:
+    rows = zip(signs[0].split("\0"), SIGN.iter_unpack(signs[1]), names, numbers(signs[2]))
+    for path, sign, listed, number in rows:
+        try:
+            found = REAL.stat(path)
+            if (found.st_mode, 0, found.st_mtime_ns, found.st_ctime_ns, found.st_ino) == sign:
+                continue
+            with REAL.scandir(path) as entries:
+                same = names_sign(list(entries)) == listed
+        except OSError:
+            yield path, sign[0], 0, number
             continue
-        with REAL.scandir(path) as entries:
-            if names_sign(list(entries)) != listed:
-                return False
-    return True
+        if not same:
+            yield path, sign[0], found.st_mode, number
 
 
 def record_run(store: str, schema: str, run: str, texts: Mapping[str, bytes]) -> None:

@@ -7,6 +7,7 @@ import os
 import re
 from typing import List, Optional
 
+from mlorch.asking import each_time
 from mlorch.errors import StoreError
 from mlorch.store import files
 
@@ -31,6 +32,7 @@ def check_format(path: str) -> bool:
     return True
 
 
+@each_time
 def refuse_links(path: str) -> None:
     """Raises StoreError where a folder of the store is a link: what a repository brings along must not lead elsewhere.
 

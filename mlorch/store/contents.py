@@ -11,7 +11,7 @@ import stat
 import threading
 import time
 from operator import index
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 from mlorch.digest import digest_bytes
 from mlorch.errors import EnvironmentFault
@@ -19,46 +19,16 @@ from mlorch.model import Content, Digest, Entry
 from mlorch.store import files, serial, tree
 from mlorch.store.index import Index, blob, insert, text
 from mlorch.store.paths import AREA, Paths
+from mlorch.store.seen import FILES, Seen, SeenFolder, file_row, pack, seen_now, unpack
 from mlorch.store.witness import racy
 from mlorch.timing import timed
 
 SETTLE = 1 << 22
-"""Files (and folders of up to SETTLE_FILES) up to this size are digested again at the end of a run rather
+"""Files (and folders of up to SETTLEFILES) up to this size are digested again at the end of a run rather
 than at the start of the next."""
-SETTLE_FILES = 1000
-
-
-class Seen(NamedTuple):
-    """A digest with the stat that it belongs to; times in nanoseconds, `taken` is when digesting began."""
-
-    size: int
-    mtime: int
-    ctime: int
-    inode: int
-    taken: int
-    digest: Digest
-
-    def holds(self, found: os.stat_result) -> bool:
-        return (
-            self.size == found.st_size
-            and self.mtime == found.st_mtime_ns
-            and self.ctime == found.st_ctime_ns
-            and self.inode == found.st_ino
-            and not racy(self.mtime, self.ctime, self.taken)
-        )
-
-
-class SeenFolder(NamedTuple):
-    """A folder's content with the digest of all the stats in it; `detail` is {path: Seen} as JSON."""
-
-    signature: bytes
-    taken: int
-    content: Content
-    detail: bytes
-
-
-def seen_now(found: os.stat_result, digest: Digest, taken: int) -> Seen:
-    return Seen(found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino, taken, digest)
+SETTLEFILES = 1000
+FEW = 200
+"""So many files are looked up one by one; then all that is known is loaded at once."""
 
 
 class Contents:
@@ -70,6 +40,8 @@ class Contents:
         self._clock = clock
         self._guard = threading.RLock()
         self._files: Optional[Dict[str, Seen]] = None
+        self._few: Dict[str, Optional[Seen]] = {}
+        """What was asked for one by one or learned, until that was more than `FEW`."""
         self._folders: Optional[Dict[str, SeenFolder]] = None
         self._new_files: Dict[str, Seen] = {}
         self._new_folders: Dict[str, SeenFolder] = {}
@@ -103,7 +75,7 @@ class Contents:
         absolute = self._paths.absolute(path)
         found = self._paths.stat(absolute)
         if found is not None and stat.S_ISREG(found.st_mode):
-            seen = self._load_files().get(path)
+            seen = self._seen(path)
             if seen is not None and seen._replace(taken=1 << 62).holds(found):
                 return _file_content(found, seen.digest)
         elif found is not None and stat.S_ISDIR(found.st_mode):
@@ -134,9 +106,7 @@ class Contents:
             for item in walked
             if item.kind == "file"
         }
-        self._learn_folder(
-            _name(path, exclude), SeenFolder(_signature(walked), taken, content, _pack(detail))
-        )
+        self._learn_folder(_name(path, exclude), SeenFolder(_signature(walked), taken, content, pack(detail)))
 
     def listing(self, path: str, exclude: Sequence[str]) -> Tuple[Content, bytes]:
         """A folder's content with its listing; nothing is taken from memory but unchanged members."""
@@ -157,7 +127,7 @@ class Contents:
     # -------------------------------------------------------------------------------------------------- files
 
     def _file(self, path: str, absolute: str, found: os.stat_result) -> Content:
-        seen = self._load_files().get(path)
+        seen = self._seen(path)
         if seen is None or not seen.holds(found):
             seen, found = self._digest(absolute)
             self._learn_file(path, seen)
@@ -189,7 +159,8 @@ class Contents:
     def _learn_file(self, path: str, seen: Seen) -> None:
         if not _private(path):
             with self._guard:
-                self._load_files()[path] = self._new_files[path] = seen
+                self._new_files[path] = seen
+                (self._few if self._files is None else self._files)[path] = seen
 
     # ------------------------------------------------------------------------------------------------ folders
 
@@ -203,7 +174,7 @@ class Contents:
         digested = self._digest_members(path, absolute, exclude, walked)
         content, _ = tree.folder_content([_entry(item, digested) for item in walked])
         if not _private(path):
-            self._learn_folder(name, SeenFolder(signature, taken, content, _pack(digested)))
+            self._learn_folder(name, SeenFolder(signature, taken, content, pack(digested)))
         return content
 
     def _digest_members(
@@ -225,8 +196,8 @@ class Contents:
         with self._guard:
             new = self._new_folders.get(name)
         if new is not None:
-            return _unpack(new.detail)
-        rows = self._index.load("select detail from folders where name=?", (blob(name),), _unpack)
+            return unpack(new.detail)
+        rows = self._index.load("select detail from folders where name=?", (blob(name),), unpack)
         return rows[0] if rows else {}
 
     def _learn_folder(self, name: str, seen: SeenFolder) -> None:
@@ -278,7 +249,7 @@ class Contents:
             folders = [
                 name
                 for name, folder in self._new_folders.items()
-                if folder.content.bytes <= SETTLE and folder.content.files <= SETTLE_FILES
+                if folder.content.bytes <= SETTLE and folder.content.files <= SETTLEFILES
             ]
         for name in folders:
             path, *exclude = name.split("\0")
@@ -306,12 +277,24 @@ class Contents:
 
         self._index.write(work)
 
+    def _seen(self, path: str) -> Optional[Seen]:
+        """What is known of one file. A command that looks at few files does not load what is known of all."""
+        if self._files is None:
+            with self._guard:
+                if self._files is None and (path in self._few or len(self._few) < FEW):
+                    if path not in self._few:
+                        rows = self._index.load(FILES + " where path=?", (blob(path),), file_row)
+                        self._few[path] = rows[0][1] if rows else None
+                    return self._few[path]
+        return self._load_files().get(path)
+
     def _load_files(self) -> Dict[str, Seen]:
         if self._files is None:
             with self._guard:
                 if self._files is None:
-                    sql = "select path, size, mtime, ctime, inode, taken, digest from files"
-                    self._files = dict(self._index.load(sql, (), _file_row))
+                    found = dict(self._index.load(FILES, (), file_row))
+                    found.update((path, seen) for path, seen in self._few.items() if seen is not None)
+                    self._files = found
         return self._files
 
     def _load_folders(self) -> Dict[str, SeenFolder]:
@@ -325,19 +308,6 @@ class Contents:
 
 def _file_content(found: os.stat_result, digest: Digest) -> Content:
     return Content(digest, "file", found.st_size, 1, bool(found.st_mode & 0o100))
-
-
-def _file_row(
-    path: bytes, size: int, mtime: int, ctime: int, inode: int, taken: int, digest: bytes
-) -> Tuple[str, Seen]:
-    return text(path), _seen(size, mtime, ctime, inode, taken, "blake3:" + digest.hex())
-
-
-def _seen(size: int, mtime: int, ctime: int, inode: int, taken: int, digest: Digest) -> Seen:
-    """Raises TypeError, ValueError for values that no look at a file gives."""
-    if len(digest) != 71:
-        raise ValueError("not a digest")
-    return Seen(index(size), index(mtime), index(ctime), index(inode), index(taken), digest)
 
 
 def _folder_row(name: bytes, signature: bytes, taken: int, content: str) -> Tuple[str, SeenFolder]:
@@ -380,13 +350,3 @@ def _signature(walked: Sequence[tree.Found]) -> bytes:
         else:
             lines.append((path, kind, target, 0, 0, 0, 0))
     return digest_bytes(repr(lines).encode("utf-8", "surrogateescape")).encode()
-
-
-def _pack(detail: Dict[str, Seen]) -> bytes:
-    return json.dumps({path: list(seen) for path, seen in detail.items()}, separators=(",", ":")).encode(
-        "ascii"
-    )
-
-
-def _unpack(data: bytes) -> Dict[str, Seen]:
-    return {path: _seen(*row) for path, row in json.loads(data).items()}

@@ -3,11 +3,27 @@ created beside their outputs, and receipts of effects."""
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import threading
 import time
 from contextlib import contextmanager
-from typing import Any, Dict, FrozenSet, Iterable, Iterator, List, Mapping, Optional, Sequence, Tuple
+from typing import (
+    AbstractSet,
+    Any,
+    Dict,
+    FrozenSet,
+    Iterable,
+    Iterator,
+    List,
+    Mapping,
+    MutableMapping,
+    Optional,
+    Sequence,
+    Tuple,
+    Union,
+)
 
 from mlorch.digest import digest_bytes
 from mlorch.model import Digest, Value
@@ -30,7 +46,7 @@ class Publications:
         self._folder = os.path.join(area, "publications")
         self._session = session
         self._guard = threading.RLock()
-        self._loaded: Dict[str, Tuple[Tuple[int, int, int], Dict[str, Publication], int]] = {}
+        self._loaded: Dict[str, Tuple[Tuple[int, int, int], Published, int]] = {}
         self._waiting: Optional[Dict[str, Dict[str, Publication]]] = None
         """By pipeline and path, while they are gathered."""
 
@@ -55,10 +71,14 @@ class Publications:
                     if rows:
                         self._append_all(pipeline, rows)
 
-    def of(self, pipeline: str) -> Mapping[str, Publication]:
-        """Path -> what the pipeline file last published there and has not retired."""
+    def of(self, pipeline: str, steps: Optional[AbstractSet[str]] = None) -> Mapping[str, Publication]:
+        """Path -> what the pipeline file last published there and has not retired; of these steps alone, or of all."""
         with self._guard:
-            return {**self._load(pipeline)[0], **(self._waiting or {}).get(pipeline, {})}
+            found, waiting = self._load(pipeline)[0], (self._waiting or {}).get(pipeline, {})
+            if steps is None:
+                return {**found, **waiting}
+            of_steps = {**found.of_steps(steps), **waiting}
+            return {path: item for path, item in of_steps.items() if item.step in steps}
 
     def get(self, pipeline: str, path: str) -> Optional[Publication]:
         with self._guard:
@@ -113,7 +133,7 @@ class Publications:
             found[item.path] = item
         self._appended(pipeline, found, superseded)
 
-    def _appended(self, pipeline: str, found: Dict[str, Publication], superseded: int) -> None:
+    def _appended(self, pipeline: str, found: Published, superseded: int) -> None:
         path = self._path(pipeline)
         if superseded > SLACK + len(found):
             self._compact(pipeline, path, found)
@@ -125,7 +145,7 @@ class Publications:
         rows += [lines.encode({"publication": serial.to_json(item)}) for item in found.values()]
         files.write_atomic(path, b"".join(rows), self._session.name())
 
-    def _load(self, pipeline: str) -> Tuple[Dict[str, Publication], int]:
+    def _load(self, pipeline: str) -> Tuple[Published, int]:
         path = self._path(pipeline)
         identity = _identity(path)
         known = self._loaded.get(pipeline)
@@ -151,11 +171,66 @@ def _head(pipeline: str) -> Dict[str, Any]:
     return {"schema": PUBLICATIONS, "pipeline": pipeline}
 
 
-def _replay(path: str) -> Tuple[Dict[str, Publication], int]:
+_PATH = rb'(?:[^"\\/.][^"\\/]*/)*[^"\\/.][^"\\/]*'
+_PLAIN = re.compile(
+    rb'\{"publication":\{"path":"(%s)","content":\{"digest":"blake3:[0-9a-f]{64}","kind":"(?:file|folder)","bytes":[0-9]{1,18}'
+    rb'(?:,"files":[0-9]{1,18})?(?:,"executable":true)?\},"pipeline":"[^"\\]*","step":"([^"\\]*)","output":"[^"\\]*",'
+    rb'"run":"[^"\\]*"\}\}\n\Z' % _PATH
+)
+"""A line as most are: it is sound, and can be read when it is asked for."""
+
+
+class Published(MutableMapping[str, Publication]):
+    """Publications by path. Of ten thousand a command mostly asks for few, so lines are read when they are asked for."""
+
+    def __init__(self) -> None:
+        self._rows: Dict[str, Union[Publication, Tuple[str, bytes]]] = {}
+        """Path -> the publication, or its step and its line."""
+
+    def put(self, line: bytes) -> bool:
+        """Take in a line as it stands; whether it is one that needs no look now."""
+        match = _PLAIN.match(line)
+        if match is not None:
+            self._rows[match[1].decode("ascii")] = (match[2].decode("ascii"), line)
+        return match is not None
+
+    def of_steps(self, steps: AbstractSet[str]) -> Dict[str, Publication]:
+        return {
+            path: self[path]
+            for path, row in self._rows.items()
+            if (row[0] if isinstance(row, tuple) else row.step) in steps
+        }
+
+    def __getitem__(self, path: str) -> Publication:
+        row = self._rows[path]
+        if isinstance(row, tuple):
+            row = self._rows[path] = serial.from_json(Publication, json.loads(row[1])["publication"])
+        return row
+
+    def __setitem__(self, path: str, publication: Publication) -> None:
+        self._rows[path] = publication
+
+    def __delitem__(self, path: str) -> None:
+        del self._rows[path]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._rows)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+
+def _replay(path: str) -> Tuple[Published, int]:
     """What stands in a publications file, and how many lines of it are superseded."""
-    found: Dict[str, Publication] = {}
+    found = Published()
     count = 0
-    for document in lines.read(path, PUBLICATIONS):
+    for line in lines.unread(path, PUBLICATIONS):
+        if found.put(line):
+            count += 1
+            continue
+        document = lines.parse(line)
+        if document is None or "schema" in document:
+            continue
         count += 1
         if "retired" in document:
             found.pop(str(document["retired"]), None)

@@ -1,6 +1,7 @@
 """Pipelines remembered as they were read, so that a run with nothing to do need not read YAML.
 
-    cache/pipelines/<digest of what was asked>.json:  `mlorch.plan/1 <seal>` and, on the next line, JSON
+    cache/pipelines/<digest of what was asked>.json:  `mlorch.plan/2 <seal>`, then a line of JSON for the pipeline, and one
+    for each step, so that a command about a few steps need not read the others
 
 An entry holds the text of every file that it was made from, and serves only while each of them stands there unchanged.
 A repository may bring a prepared store: entries are sealed with a key that lies in the user's own folder, outside of
@@ -13,14 +14,14 @@ import json
 import os
 import sys
 from dataclasses import dataclass
-from typing import List, Mapping, Optional, Sequence, Tuple
+from typing import AbstractSet, Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from mlorch import __version__
 from mlorch.digest import digest_value
 from mlorch.model import Pipeline, SourceFile
 from mlorch.store import compact, seals
 
-FORMAT = "mlorch.plan/1"
+FORMAT = "mlorch.plan/2"
 FOLDER = "cache/pipelines"
 ENTRIES = 16
 """Entries kept; another `-p` is another entry."""
@@ -58,8 +59,12 @@ class Plans:
         self._folder = os.path.join(store, FOLDER)
         self._environ = environ
 
-    def recall(self, asked: Asked) -> Optional[Pipeline]:
-        """The pipeline as it would be read now; None where that is not known for sure. Writes nothing."""
+    def recall(self, asked: Asked, only: Optional[AbstractSet[str]] = None) -> Optional[Pipeline]:
+        """The pipeline as it would be read now; None where that is not known for sure. Writes nothing.
+
+        Args:
+            only: the steps that are wanted; by default all.
+        """
         try:
             name, key = _name(asked), seals.user_key(asked.root, self._environ, make=False)
             data = seals.read(os.path.join(self._folder, name), LARGEST, follow=False)
@@ -67,7 +72,7 @@ class Plans:
             # no secret is compared here: whoever tries seals at random could read the key as well
             if key is None or line != _seal(key, name, body):
                 return None
-            document = json.loads(body.decode("ascii"))
+            document = _document(body, only)
             pipeline = compact.decode(document)
             if document["real"] != _real(pipeline.sources, asked.root):
                 return None
@@ -84,7 +89,7 @@ class Plans:
             if key is None:
                 return False
             document = {**compact.encode(pipeline), "real": _real(pipeline.sources, asked.root)}
-            body = json.dumps(document, separators=(",", ":"), allow_nan=False).encode("ascii")
+            body = _body(document)
             if len(body) >= LARGEST:
                 return False
             seals.replace(self._folder, name, _seal(key, name, body) + b"\n" + body, ENTRIES)
@@ -98,6 +103,23 @@ def _name(asked: Asked) -> str:
     made_by = [__version__, sys.version, sys.prefix, _code(), schema]
     parts = [asked.path, asked.root, list(asked.overrides), asked.params_file, list(asked.allow), made_by]
     return digest_value(FORMAT, parts)[7:] + ".json"
+
+
+def _body(document: Dict[str, Any]) -> bytes:
+    pipeline = dict(document["pipeline"])
+    steps = pipeline.pop("steps")
+    encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
+    rows = [encode({**document, "pipeline": pipeline, "steps": list(steps)}), *map(encode, steps.values())]
+    return "\n".join(rows).encode("ascii")
+
+
+def _document(body: bytes, only: Optional[AbstractSet[str]]) -> Dict[str, Any]:
+    head, *rows = body.split(b"\n")
+    document: Dict[str, Any] = json.loads(head)
+    named = zip(document["steps"], rows)
+    steps = {name: json.loads(row) for name, row in named if only is None or name in only}
+    document["pipeline"]["steps"] = steps
+    return document
 
 
 def _code() -> List[Tuple[str, int, int]]:

@@ -42,6 +42,8 @@ TIMED = 5
 """Durations that are told of an instance or a step."""
 REMEMBERED = 20_000
 """Records kept in memory."""
+FEW = 100
+"""Instances and steps of which the index is asked one by one."""
 FLUSH_AT = 256
 """Rows that wait in memory before the index is written; the notes in `pending/` hold them over a kill."""
 
@@ -88,7 +90,9 @@ class Records:
         """Records that were noted and may or may not stand: the note stays until it is known."""
         self._loaded: Dict[str, Tuple[Tuple[int, int, int], Record]] = {}
         self._latest: Dict[str, Newest] = {}
-        """By pipeline; filled at the first question."""
+        """By pipeline; filled when more was asked than `FEW`."""
+        self._few: Dict[Tuple[str, str, str], Newest] = {}
+        """By pipeline, column and name: what was asked for one by one."""
 
     # ------------------------------------------------------------------------------------------------ reading
 
@@ -139,29 +143,35 @@ class Records:
         return next((record for record in found if record.id == name), None)
 
     def latest(self, pipeline: str, instance: str) -> Optional[Record]:
-        paths = self._newest(pipeline).paths.get(instance, ())
+        paths = self._newest(pipeline, "instance", instance).paths.get(instance, ())
         loaded = (self._again(os.path.join(self.path, path)) for path in paths)
         return next((record for record in loaded if record is not None), None)
 
-    def _newest(self, pipeline: str) -> Newest:
-        """What is known of a pipeline's records: one query instead of several for each instance."""
+    def _newest(self, pipeline: str, column: str, name: str) -> Newest:
+        """What is known of the records of an instance or of a step: for a few by one query each, for many by one for all of
+        the pipeline."""
         with self._guard:
-            known = self._latest.get(pipeline)
-            if known is None:
-                self.flush()
-                known = Newest({}, {}, {})
-                sql = "select instance, step, path, seconds from records where pipeline=?"
-                for found in self._index.load(
-                    sql + " order by ended desc, path desc", (blob(pipeline),), _newest_row
-                ):
-                    known.older(*found)
-                self._latest[pipeline] = known
+            known = self._latest.get(pipeline) or self._few.get((pipeline, column, name))
+            if known is None and len(self._few) < FEW:
+                known = self._query(pipeline, f" and {column}=?", (blob(name),), " limit 50")
+                self._few[(pipeline, column, name)] = known
+            elif known is None:
+                known = self._latest[pipeline] = self._query(pipeline)
             return known
+
+    def _query(self, pipeline: str, which: str = "", names: Tuple[bytes, ...] = (), most: str = "") -> Newest:
+        self.flush()
+        known = Newest({}, {}, {})
+        sql = f"select instance, step, path, seconds from records where pipeline=?{which} order by ended desc, path desc{most}"
+        for found in self._index.load(sql, (blob(pipeline), *names), _newest_row):
+            known.older(*found)
+        return known
 
     def durations(self, pipeline: str, instance: str, step: str) -> List[float]:
         """Seconds of the last five of an instance, newest first; else of the step's other instances."""
-        newest = self._newest(pipeline)
-        return list(newest.of_instance.get(instance) or newest.of_step.get(step) or [])
+        newest = self._newest(pipeline, "instance", instance)
+        found = newest.of_instance.get(instance) or self._newest(pipeline, "step", step).of_step.get(step)
+        return list(found or [])
 
     def _found(self, sql: str, arguments: Tuple[Any, ...]) -> List[Record]:
         self.flush()
@@ -243,9 +253,13 @@ class Records:
             self._rows.extend(row(relative_path(record), record) for record in records)
             self._noted.difference_update(relative_path(record) for record in records)
             for record in records:
-                newest = self._latest.get(record.pipeline)
-                if newest is not None:
-                    newest.newer(record.instance, record.step, relative_path(record), record.seconds)
+                for newest in (
+                    self._latest.get(record.pipeline),
+                    self._few.get((record.pipeline, "instance", record.instance)),
+                    self._few.get((record.pipeline, "step", record.step)),
+                ):
+                    if newest is not None:
+                        newest.newer(record.instance, record.step, relative_path(record), record.seconds)
             if len(self._rows) >= FLUSH_AT:
                 self.flush()
 
@@ -262,6 +276,7 @@ class Records:
         """Forget what is known of the newest records: another process may have added some."""
         with self._guard:
             self._latest.clear()
+            self._few.clear()
 
     def remove(self, path: str) -> None:
         """Remove a record (a path relative to `records/`); the index forgets it."""

@@ -153,6 +153,14 @@ class RunFolder:
             if len(self._waiting) >= GATHERED or event.kind.startswith("run."):
                 self._flush(self._fd)
 
+    def extend(self, data: bytes) -> None:
+        """Add whole lines."""
+        with self._guard:
+            if self._fd is None:
+                raise EnvironmentFault("the run's event file is closed already")
+            self._waiting.append(data)
+            self._flush(self._fd)
+
     def flush(self) -> None:
         """Write the events that were appended: from now on others see them."""
         with self._guard:

@@ -14,9 +14,12 @@ import os
 import stat
 import time
 from contextlib import contextmanager
-from typing import Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Set, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional, Set, Tuple
 
 from blake3 import blake3
+
+from mlorch.asking import asker
+from mlorch.store.owners import Owners
 
 MARGIN = 50_000_000
 """Nanoseconds: longer than a tick of any kernel's file clock (1 to 10 ms)."""
@@ -88,6 +91,10 @@ class Witness:
         """Path -> what stands there, links followed."""
         self.direct: Dict[str, Sign] = {}
         self.listed: Dict[str, Listed] = {}
+        self.askers: Dict[str, Set[str]] = {}
+        """Path -> on whose behalf it was asked for (see `asking`)."""
+        self.owners = Owners()
+        """What belongs to whom, told when all is decided; nothing does until then."""
         self.doubt = ""
         """Why the same answers need not mean the same decision; empty where they do."""
         self.store = ""
@@ -98,6 +105,10 @@ class Witness:
         """When the first record that was used expires."""
         self.began = time.time_ns()
         """Before the first question."""
+        self.partly: Optional[bytes] = None
+        """What a run that looks only at a part of the steps needs to know (see `partly`)."""
+        self._alone: Dict[str, Set[str]] = {}
+        """One set for all paths that only one asks for: there are many of them."""
         self.gpus = False
         """Whether it matters which gpus there are."""
 
@@ -192,6 +203,13 @@ class Witness:
         name = os.path.abspath(os.fsdecode(path))
         if answers.setdefault(name, answer) != answer:
             answers[name] = CHANGED
+        who = asker()
+        before = self.askers.get(name)
+        if before is None:
+            self.askers[name] = self._alone.setdefault(who, {who})
+        elif who not in before:
+            self.askers[name] = {who} | before if len(before) == 1 else before
+            self.askers[name].add(who)
 
 
 CHANGED = None

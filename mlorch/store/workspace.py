@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from typing import ContextManager, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import AbstractSet, ContextManager, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from mlorch.errors import CorruptObject, EnvironmentFault
 from mlorch.model import Artifact, BoundOutput, Content, Entry
@@ -184,9 +184,11 @@ class LocalWorkspace:
 
     # -------------------------------------------------------------------------------------------- moving away
 
-    def publications(self, pipeline: str) -> Mapping[str, Publication]:
+    def publications(
+        self, pipeline: str, steps: Optional[AbstractSet[str]] = None
+    ) -> Mapping[str, Publication]:
         """Those in folders that are not allowed (any more) are left out."""
-        found = self._parts.publications.of(pipeline)
+        found = self._parts.publications.of(pipeline, steps)
         return {path: item for path, item in found.items() if path[0] != "/" or self._paths.is_allowed(path)}
 
     @translated

@@ -7,6 +7,7 @@ import dataclasses
 import os
 from typing import Callable, Dict, FrozenSet, Optional, Sequence, Tuple
 
+from mlorch.asking import for_code
 from mlorch.digest import digest_file
 from mlorch.errors import unless_blind
 from mlorch.model import Problem, Row
@@ -94,6 +95,7 @@ class CodeReader:
 
     # -------------------------------------------------------------------------------------------------- units
 
+    @for_code
     def unit(self, path: str) -> Optional[Unit]:
         """A file of the project (absolute: outside the root) as code; None where there is none."""
         if path in self._fresh:
@@ -119,6 +121,7 @@ class CodeReader:
         unit = self.unit(path)
         return unit.digest if unit is not None else ""
 
+    @for_code
     def finder(self, interpreter: Optional[Interpreter] = None) -> Finder:
         """What looks modules up for an interpreter, by default the pipeline's. Raises EnvironmentFault."""
         interpreter = interpreter or self._interpreter_of()
@@ -127,6 +130,7 @@ class CodeReader:
             finder = self._finders[interpreter.executable] = Finder(self.root, interpreter, self._listings)
         return finder
 
+    @for_code
     def locate(self, module: str) -> Tuple[Located, Finder]:
         """Where a `call` finds a module: the root is first on its path."""
         finder = self.finder()
@@ -134,6 +138,7 @@ class CodeReader:
 
     # -------------------------------------------------------------------------------------------------- reach
 
+    @for_code
     def reach(self, query: CodeQuery) -> Reach:
         """The code of a step instance. Equal code gives the same object. Raises EnvironmentFault."""
         launch = self._launches(query)
@@ -151,6 +156,7 @@ class CodeReader:
             return dataclasses.replace(reach, problems=problems)
         return reach
 
+    @for_code
     def rows(self, own: Reach, upstream: Sequence[Reach], *, pickles: bool) -> Tuple[Row, ...]:
         """The parts of a key that are code: one `code` row per file, one `package` row per distribution.
 

@@ -7,6 +7,7 @@ import os
 from dataclasses import dataclass
 from typing import Any, Dict, FrozenSet, List, Optional, Tuple, Union
 
+from mlorch.asking import for_code
 from mlorch.errors import did_you_mean, unless_blind
 from mlorch.model import FunctionRef, Problem
 from mlorch.plan.code.modules import Finder
@@ -37,6 +38,7 @@ class Signature:
         return tuple(name for name in self.names if name not in self.defaults)
 
 
+@for_code
 def call_parameters(reader: CodeReader, ref: FunctionRef) -> Union[Signature, Problem]:
     """The signature of `module:function`, or the one problem that stands in the way. Raises
     EnvironmentFault."""

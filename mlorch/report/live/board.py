@@ -8,7 +8,7 @@ from typing import Dict, List, Mapping, Optional, Set, Tuple
 from mlorch.model import Event, Value
 from mlorch.report.lines import FOLD, more_text, retried_text, saved_text
 from mlorch.report.style import seconds_text
-from mlorch.report.tally import DONE, Tally, number, outcome_of, steps_of, whole
+from mlorch.report.tally import CACHED, DONE, Tally, number, outcome_of, steps_of, whole
 
 GLYPHS = {"succeeded": "ok"}
 SHOWN_CAUSES = 3
@@ -100,6 +100,9 @@ class Board:
     def take(self, event: Event, now: float) -> List[Line]:
         """Any other event of a step; returns the lines that have become due."""
         self.tally.take(event)
+        if event.kind == CACHED:
+            self._cached.extend(event.data["steps"])
+            return []
         state = self.steps.setdefault(event.step, StepState())
         self._size(state, event.data)
         if event.kind == "step.started":

@@ -161,7 +161,7 @@ class LiveListener:
             self._warn(str(event.data.get("text", "")))
         elif event.kind == "run.finished":
             self._finish(event)
-        elif event.kind.startswith("step."):
+        elif event.kind.startswith("step"):
             for line in self._board.take(event, now):
                 self._texts += draw.line_texts(line, self._look(), self._logs.tail)
 

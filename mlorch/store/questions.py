@@ -1,0 +1,114 @@
+"""Questions and answers as they are remembered: those of a whole look, or those of a look at a part put in the place of what
+was remembered of it."""
+
+from __future__ import annotations
+
+import os
+import stat
+from typing import AbstractSet, Any, Dict, Iterable, List, Mapping, Optional, Tuple
+
+from mlorch.store.owners import SIGN, Group, Signs, from_plain, numbered, numbers, to_plain
+from mlorch.store.witness import CHANGED, Listed, Sign, Witness, racy
+
+OWN = ("tmp", "locks", "pending", "runs", "cache", "index.sqlite", "index.sqlite-journal")
+"""What of the store changes from run to run and decides nothing; of the first two see `answers.is_quiet`."""
+Questions = Dict[str, Dict[str, Tuple[Any, Optional[Group]]]]
+"""Kind (`followed`, `direct`, `listed`) -> path -> its answer, and whom that concerns."""
+
+
+def questions_of(witness: Witness, store: str) -> Optional[Questions]:
+    """What was asked, without what the store does for itself and what tells of this process (whether the store is on a
+    local disk is asked when it is opened to be written); None where an answer changed or may be about to."""
+    own = tuple(os.path.join(store, name) for name in OWN)
+    inside = ("/proc/self/", *(path + "/" for path in own))
+
+    def kept(answers: Mapping[str, Any]) -> Dict[str, Any]:
+        return {
+            path: answer
+            for path, answer in answers.items()
+            if path not in own and not path.startswith(inside)
+        }
+
+    followed, direct, listed = kept(witness.followed), kept(witness.direct), kept(witness.listed)
+    # Records are written once, read-only, and replaced by a rename: their folder tells.
+    for path in [*followed, *direct]:
+        if path.startswith(os.path.join(store, "records") + "/") and os.path.dirname(path) in listed:
+            followed.pop(path, None)
+            direct.pop(path, None)
+    if CHANGED in followed.values() or CHANGED in direct.values() or CHANGED in listed.values():
+        return None
+    signs: List[Sign] = [*followed.values(), *direct.values(), *(item.sign for item in listed.values())]
+    if any(sign[0] and sign[3] and racy(sign[2], sign[3], witness.began) for sign in signs):
+        return None
+    for path, sign in direct.items():
+        if not stat.S_ISLNK(sign[0]) and followed.get(path) == sign:
+            del followed[path]
+    kinds: Dict[str, Mapping[str, Any]] = {"followed": followed, "direct": direct, "listed": listed}
+    group, askers = witness.owners.group, witness.askers
+    return {
+        kind: {path: (answer, group(path, askers[path])) for path, answer in found.items()}
+        for kind, found in kinds.items()
+    }
+
+
+def packed(questions: Questions) -> Dict[str, Any]:
+    known: Dict[Optional[Group], int] = {None: 0}
+    packed: Dict[str, Any] = {
+        kind: _pack(
+            {path: answer for path, (answer, _) in found.items()},
+            [group for _, group in found.values()],
+            known,
+        )
+        for kind, found in questions.items()
+    }
+    names = [answer.names for answer, _ in questions["listed"].values()]
+    return {**packed, "names": names, "groups": to_plain(known)}
+
+
+def _pack(
+    answers: Mapping[str, Any], groups: Iterable[Optional[Group]], known: Dict[Optional[Group], int]
+) -> Signs:
+    signs = (answer.sign if isinstance(answer, Listed) else answer for answer in answers.values())
+    paths = "".join(path + "\0" for path in answers)
+    return paths, b"".join(SIGN.pack(*sign) for sign in signs), numbered(groups, known)
+
+
+def _unpacked(entry: Mapping[str, Any]) -> Questions:
+    groups = from_plain(entry["groups"])
+    found: Questions = {}
+    for kind in ("followed", "direct", "listed"):
+        paths, signs, owners = entry[kind]
+        answers: Iterable[Any] = SIGN.iter_unpack(signs)
+        if kind == "listed":
+            answers = (Listed(sign, names) for sign, names in zip(answers, entry["names"]))
+        rows = zip(paths.split("\0"), answers, numbers(owners))
+        found[kind] = {path: (answer, groups[number]) for path, answer, number in rows}
+    return found
+
+
+def merged(entry: Mapping[str, Any], touched: AbstractSet[str], fresh: Questions) -> Optional[Questions]:
+    """The questions of a remembered entry, those of what was touched replaced by fresh ones; None where an answer that others
+    depend on changed meanwhile."""
+    found_now: Questions = {}
+    ledger = (entry["ledger"] or [""])[0]
+    for kind, found in _unpacked(entry).items():
+        kept = found_now[kind] = {}
+        for path, (answer, group) in found.items():
+            others = None if group is None else group._replace(steps=group.steps - touched)
+            if others is None or others.steps:
+                kept[path] = (answer, others)
+        for path, (answer, group) in fresh[kind].items():
+            old = kept.get(path)
+            if old is not None:
+                same = old[0].names == answer.names if kind == "listed" else old[0] == answer
+                if not same and path != ledger:
+                    return None
+                group = _both(group, old[1])
+            kept[path] = (answer, group)
+    return found_now
+
+
+def _both(one: Optional[Group], other: Optional[Group]) -> Optional[Group]:
+    if one is None or other is None:
+        return None
+    return Group(one.steps | other.steps, one.code or other.code)
