@@ -429,7 +429,9 @@ class Author:
         if len(project.steps) > 1 and free:
             name = self.chance.choice(free)
             others = {key: value for key, value in project.steps.items() if key != name}
-            if f"work/{name}/" in yaml.safe_dump(others):
+            # What an input names exactly stays as a source, and a renamed step may have kept its paths.
+            made = [path.rstrip("/") for path in project.steps[name]["outputs"].values()]
+            if any(path in yaml.safe_dump(others) for path in made):
                 return "nothing to remove"
             del project.steps[name]
             return f"removed {name}"
