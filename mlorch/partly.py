@@ -8,7 +8,6 @@ as ever, over a pipeline that holds only them and what lies above them. Whatever
 from __future__ import annotations
 
 import json
-import marshal
 from array import array
 from dataclasses import dataclass
 from typing import (
@@ -28,6 +27,7 @@ from typing import (
 
 from mlorch.errors import SpecError
 from mlorch.model import Beside, Decision, Event, Instance, Outcome, Result, RunSummary
+from mlorch.store.answers import frozen, thawed
 
 if TYPE_CHECKING:
     from mlorch.app import Loaded, Request
@@ -148,7 +148,7 @@ def part_of(answer: Answer) -> Optional[Part]:
     parts = answer.parts
     if not parts.get("partly") or parts["gpus"] is not None:
         return None
-    known = marshal.loads(parts["partly"])
+    known = thawed(parts["partly"])
     steps: List[str] = known["steps"]
     wanted = _closure(answer.touched, steps, _below(known["upstream"]))
     if wanted is None or len(wanted) == len(steps):
@@ -221,7 +221,7 @@ def remembered(session: Session, dry: DryRun) -> Optional[bytes]:
             for path in declared[instance.name].values()
         }
     try:
-        return marshal.dumps(
+        return frozen(
             {
                 "steps": list(steps),
                 "upstream": [list(above) for above in upstream],
@@ -230,7 +230,7 @@ def remembered(session: Session, dry: DryRun) -> Optional[bytes]:
             }
         )
     except ValueError:
-        return None  # a value that `marshal` has not
+        return None  # a value that is no plain data
 
 
 def _is_static(session: Session) -> bool:

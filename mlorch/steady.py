@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import marshal
 import os
 import re
 from array import array
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Dict, Iterator, Optional, Sequence
 from mlorch.asking import for_step
 from mlorch.partly import WHEN, remembered
 from mlorch.session import Choice
+from mlorch.store.answers import thawed
 from mlorch.store.owners import Owners
 from mlorch.store.witness import Witness
 
@@ -99,9 +99,7 @@ def _line_steps(partly: Optional[bytes], names: Sequence[bytes]) -> bytes:
     """The number of the step that each event is of, among the steps of `partly.remembered`."""
     if partly is None:
         return b""
-    steps = {
-        json.dumps(step).encode("ascii"): number for number, step in enumerate(marshal.loads(partly)["steps"])
-    }
+    steps = {json.dumps(step).encode("ascii"): number for number, step in enumerate(thawed(partly)["steps"])}
     return array("I", [steps[name] for name in names]).tobytes()
 
 

@@ -83,6 +83,16 @@ class Answer(NamedTuple):
     """As it was remembered."""
 
 
+def frozen(value: Any) -> bytes:
+    """A value as a part of an answer; its seal is that of the answer. Raises ValueError for what is no plain data."""
+    return marshal.dumps(value)
+
+
+def thawed(data: bytes) -> Any:
+    """The inverse of `frozen`, for parts of an answer that was recalled (so its seal is right) or is being made."""
+    return marshal.loads(data)
+
+
 def area_of(root: str) -> str:
     return os.path.join(root, AREA)
 
