@@ -286,7 +286,7 @@ def show_timings(options: Options, store: Store, run: str, form: Optional[Timing
             say(f"run {info.id} did not get to its end: it kept no times by phase", options)
         elif len(blocks) < 2:
             say(f"run {info.id} executed nothing", options)
-        print_text("\n".join(blocks))
+        print_text("\n\n".join(blocks))
 
 
 # -------------------------------------------------------------------------------- artifacts

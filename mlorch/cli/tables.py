@@ -233,7 +233,9 @@ def timings_table(view: RunView, style: Style = PLAIN) -> str:
                 memory,
             ]
         )
-    return columns(rows, right=(1, 2, 3, 4, 5))
+    if not any(step.peak_rss for step in ran):  # steps that were over before it could be read
+        rows = [row[:-1] for row in rows]
+    return columns(rows, right=range(1, len(rows[0])))
 
 
 # ------------------------------------------------------------------------------------------- artifacts

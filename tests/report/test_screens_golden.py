@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import io
 import os
+import time
 from pathlib import Path
-from typing import Callable, Dict, List, Mapping
+from typing import Callable, Dict, Iterator, List, Mapping
 
 import pytest
 from report_cases import PROBLEMS, SOURCES, TRACEBACK, WINDOW, event
@@ -25,9 +26,10 @@ from report_fakes import (
 )
 
 from mlorch.cli.compare import Format, compare_text
-from mlorch.cli.tables import runs_table
+from mlorch.cli.tables import run_text, runs_table, timings_table
 from mlorch.history.compare import Column, Comparison
 from mlorch.history.compare import Row as Row_
+from mlorch.history.detail import RunView, StepView
 from mlorch.model import Event, Row, RunSummary
 from mlorch.ports import RunInfo
 from mlorch.report import frames
@@ -274,6 +276,21 @@ def runs(style: Style, mode: str) -> str:
     return runs_table(shown, style) + "\n"
 
 
+def show(style: Style, mode: str) -> str:
+    """A run, and where its time went."""
+    del mode
+    steps = (
+        StepView("load", "load", "cached", saved=12.0),
+        StepView("fit@0", "fit", "succeeded", NOW, 3.2, attempts=1, metrics={"auc": 0.91}, cpu_seconds=1.5),
+        StepView("fit@1", "fit", "failed", NOW + 1, 0.8, attempts=1, exit_code=1, error="exit 1"),
+        StepView("report", "report", "blocked", causes=("fit@1",)),
+    )
+    meta = {"params": {"window": 7}, "argv": ["mlorch", "run"], "host": "here"}
+    totals = {"cached": 1, "succeeded": 1, "failed": 1, "blocked": 1}
+    view = RunView(RunInfo("7f3a91", "p.yaml", "churn", NOW, 4.5, "failed", totals, meta), steps)
+    return run_text(view, style).rstrip("\n") + "\n\n" + timings_table(view, style).rstrip("\n") + "\n"
+
+
 def error(style: Style, mode: str) -> str:
     if mode == "github":
         return frames.to_github(PROBLEMS[:1])
@@ -300,11 +317,23 @@ SCREENS: Dict[str, Callable[[Style, str], str]] = {
     "cancelled": cancelled,
     "compare": compare,
     "runs": runs,
+    "show": show,
     "error": error,
     "graph": graph,
 }
 
 
+@pytest.fixture
+def utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """People are told local times."""
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", "UTC")
+        time.tzset()
+        yield
+    time.tzset()
+
+
+@pytest.mark.usefixtures("utc")
 @pytest.mark.parametrize("screen", sorted(SCREENS))
 def test_a_screen_is_as_its_golden_file_shows_in_every_mode(
     screen: str, monkeypatch: pytest.MonkeyPatch
