@@ -28,7 +28,7 @@ class Verb(NamedTuple):
 
 
 VERBS: Dict[str, Verb] = {
-    "init": Verb("init", "init", "A project from a template; or CI, editor and .gitignore for one."),
+    "init": Verb("init", "init", "A project from a template, or CI and an editor's files for one."),
     "validate": Verb(
         "look", "validate", "Check YAML, schema, references and cycles. Runs and imports nothing."
     ),
