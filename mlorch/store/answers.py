@@ -36,8 +36,8 @@ from blake3 import blake3
 
 from mlorch import __version__
 from mlorch.store import seals
-from mlorch.store.owners import SIGN, Signs, from_plain, ledger_of, numbers, published_since, same_kind
-from mlorch.store.witness import REAL, Witness, error_sign, names_sign
+from mlorch.store.owners import SIGN, Shelf, Signs, from_plain, ledger_of, numbers, published_since, same_kind
+from mlorch.store.witness import REAL, Witness, error_sign, folder_sign, names_sign
 
 FORMAT = "mlorch.answer/2"
 AREA = ".mlorch"
@@ -141,7 +141,7 @@ def remember(
                 "variables": names,
                 "environment": _environment(key, names),
                 "ledger": ledger_of([*questions["followed"], *questions["direct"]], area),
-                **packed(questions),
+                **packed(questions, os.path.join(witness.store, "objects")),
                 "parts": dict(parts),
             }
         )
@@ -224,6 +224,7 @@ def _sound(root: str, name: str, data: bytes) -> Optional[Answer]:
     stands = True
     for changed in (
         _changed(entry["direct"], REAL.lstat),
+        _changed_objects(entry["shelves"]),
         _changed(entry["followed"], REAL.stat),
         _changed_listings(entry["listed"], entry["names"]),
     ):
@@ -270,6 +271,17 @@ def _changed(signs: Signs, look: Any) -> Changed:
             same = (mode, 0, 0, 0, found.st_ino) == sign
         if not same:
             yield path, sign[0], mode, number
+
+
+def _changed_objects(shelves: Sequence[Shelf]) -> Changed:
+    """Where another object stands, or none. One by one only in folders where something came or went."""
+    for folder, sign, signs in shelves:
+        try:
+            stands = SIGN.pack(*folder_sign(folder)) == sign
+        except OSError:
+            stands = False
+        if not stands:
+            yield from _changed(signs, REAL.lstat)
 
 
 def _changed_listings(signs: Signs, names: Sequence[str]) -> Changed:

@@ -34,6 +34,8 @@ LEDGERS = "publications"
 SIGN = struct.Struct("<5Q")
 Signs = Tuple[str, bytes, bytes]
 """Paths, each with a NUL after it, their signs, and the number of the group that each concerns."""
+Shelf = Tuple[str, bytes, Signs]
+"""A folder of objects with its sign, and those of its objects that were asked for."""
 
 
 class Group(NamedTuple):

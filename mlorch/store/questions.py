@@ -5,10 +5,11 @@ from __future__ import annotations
 
 import os
 import stat
+import time
 from typing import AbstractSet, Any, Dict, Iterable, List, Mapping, Optional, Tuple
 
-from mlorch.store.owners import SIGN, Group, Signs, from_plain, numbered, numbers, to_plain
-from mlorch.store.witness import CHANGED, Listed, Sign, Witness, racy
+from mlorch.store.owners import SIGN, Group, Shelf, Signs, from_plain, numbered, numbers, to_plain
+from mlorch.store.witness import CHANGED, REAL, Listed, Sign, Witness, folder_sign, racy, sign_of
 
 OWN = ("tmp", "locks", "pending", "runs", "cache", "index.sqlite", "index.sqlite-journal")
 """What of the store changes from run to run and decides nothing; of the first two see `answers.is_quiet`."""
@@ -51,8 +52,14 @@ def questions_of(witness: Witness, store: str) -> Optional[Questions]:
     }
 
 
-def packed(questions: Questions) -> Dict[str, Any]:
+def packed(questions: Questions, objects: str) -> Dict[str, Any]:
+    """
+    Args:
+        objects: the folder of the store's objects.
+    """
     known: Dict[Optional[Group], int] = {None: 0}
+    shelves, direct = _shelves(questions["direct"], objects, known)
+    questions = {**questions, "direct": direct}
     packed: Dict[str, Any] = {
         kind: _pack(
             {path: answer for path, (answer, _) in found.items()},
@@ -62,7 +69,31 @@ def packed(questions: Questions) -> Dict[str, Any]:
         for kind, found in questions.items()
     }
     names = [answer.names for answer, _ in questions["listed"].values()]
-    return {**packed, "names": names, "groups": to_plain(known)}
+    return {**packed, "shelves": shelves, "names": names, "groups": to_plain(known)}
+
+
+def _shelves(
+    direct: Mapping[str, Tuple[Sign, Optional[Group]]], objects: str, known: Dict[Optional[Group], int]
+) -> Tuple[List[Shelf], Dict[str, Tuple[Sign, Optional[Group]]]]:
+    """(objects among what was asked for, by folder; the rest). Objects are written once, read-only, and come and go by a rename:
+    while their folder is unchanged, so are they. Of one that may be about to change, or that holds another object than was
+    found, all stay where they are."""
+    found: Dict[str, Dict[str, Tuple[Sign, Optional[Group]]]] = {}
+    rest = dict(direct)
+    for path, row in direct.items():
+        if os.path.dirname(os.path.dirname(path)) == objects and stat.S_ISREG(row[0][0]):
+            found.setdefault(os.path.dirname(path), {})[path] = row
+    shelves: List[Shelf] = []
+    for folder, rows in found.items():
+        now, sign = time.time_ns(), folder_sign(folder)
+        if racy(sign[2], sign[3], now) or not stat.S_ISDIR(sign[0]):
+            continue
+        # after the folder's sign: whatever changes from here on shows in that
+        if all(sign_of(REAL.lstat(path)) == row[0] for path, row in rows.items()):
+            answers = {path: rest.pop(path)[0] for path in rows}
+            signs = _pack(answers, [group for _, group in rows.values()], known)
+            shelves.append((folder, SIGN.pack(*sign), signs))
+    return shelves, rest
 
 
 def _pack(
@@ -83,6 +114,9 @@ def _unpacked(entry: Mapping[str, Any]) -> Questions:
             answers = (Listed(sign, names) for sign, names in zip(answers, entry["names"]))
         rows = zip(paths.split("\0"), answers, numbers(owners))
         found[kind] = {path: (answer, groups[number]) for path, answer, number in rows}
+    for _, _, (paths, signs, owners) in entry["shelves"]:
+        objects = zip(paths.split("\0"), SIGN.iter_unpack(signs), numbers(owners))
+        found["direct"].update({path: (sign, groups[number]) for path, sign, number in objects})
     return found
 
 

@@ -164,6 +164,57 @@ def test_a_record_that_comes_or_goes_is_seen(world: World) -> None:
     assert world.recall() is None
 
 
+@pytest.fixture
+def shelf(world: World) -> Path:
+    """A folder of two objects, of which a remembered answer asked for one."""
+    folder = world.store / "objects" / "ab"
+    folder.mkdir(parents=True)
+    for name in ("one", "two"):
+        (folder / name).write_text(name)
+    time.sleep(0.06)
+    world.asked = lambda _: os.lstat(folder / "one")
+    assert world.remember()
+    assert world.recall() == PARTS
+    return folder
+
+
+def test_objects_that_come_and_go_beside_those_that_were_asked_for_change_nothing(
+    world: World, shelf: Path
+) -> None:
+    (shelf / "three").write_text("")
+    assert world.recall() == PARTS
+    (shelf / "two").unlink()
+    assert world.recall() == PARTS
+
+
+@pytest.mark.parametrize("change", ["gone", "another", "shorter, and one beside it", "folder", "link"])
+def test_an_object_that_was_asked_for_and_is_not_the_same_is_seen(
+    world: World, shelf: Path, change: str
+) -> None:
+    if change == "gone":
+        (shelf / "one").unlink()
+    elif change == "another":
+        _replace_keeping_times(shelf / "one")
+    elif change == "folder":
+        shutil.rmtree(shelf)
+        shelf.mkdir()
+    elif change == "link":
+        shelf.rename(world.root / "elsewhere")
+        shelf.symlink_to(world.root / "elsewhere")
+        (shelf / "one").write_text("else")
+    else:
+        os.truncate(shelf / "one", 1)
+        (shelf / "three").write_text("")
+    assert world.recall() is None
+
+
+def test_a_folder_of_objects_that_has_just_changed_does_not_vouch_for_them(world: World, shelf: Path) -> None:
+    world.asked = lambda _: (os.lstat(shelf / "one"), (shelf / "three").write_text(""))
+    assert world.remember()
+    os.truncate(shelf / "one", 1)
+    assert world.recall() is None
+
+
 @pytest.mark.parametrize("name", ["DATA_VERSION", "MLORCH_JOBS", "NO_COLOR"])
 def test_another_environment_is_asked_anew(world: World, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert world.remember()
