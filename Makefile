@@ -14,7 +14,7 @@ FAULTS ?=
 BIN := .venv/bin
 
 .PHONY: help demo demo-flights test test-all soak faults mutants fuzz promises check format clean
-.PHONY: bench bench-quick bench-scheduling site
+.PHONY: bench bench-quick bench-scheduling site beside
 .PHONY: setup-examples setup-test setup-lint setup-docs
 
 help:                ## Show this list
@@ -71,6 +71,9 @@ bench-scheduling: setup-examples   ## How good the order of steps is, on graphs 
 site: setup-docs               ## Build the documentation as a site into build/site; a link that leads nowhere fails
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet
 	@echo "build/site/index.html"
+
+beside: setup-test             ## Try each verb in DVC and Snakemake too, and write docs/beside.md (some minutes)
+	@$(BIN)/python docs/beside/record.py
 
 format: setup-lint             ## Rewrite the sources in the project's format
 	$(BIN)/ruff check --fix .
