@@ -26,6 +26,17 @@ LINK = re.compile(r"(?<!!)\[([^\]]*)\]\(([^)\s#:]+)(#[^)\s]*)?\)")
 LEFT = {page: path for path, page in PAGES.items()}
 
 
+def on_config(config: Any) -> Any:
+    """Name each decision in the navigation, so that whoever writes one need not."""
+    names = sorted(os.path.basename(path) for path in glob(os.path.join(ROOT, "docs", "decisions", "*.md")))
+    for section in config.nav:
+        for pages in section.values():
+            for page in pages if isinstance(pages, list) else ():
+                if "Decisions" in page:
+                    page["Decisions"] = [f"decisions/{name}" for name in names]
+    return config
+
+
 def on_files(files: Files, config: Any) -> Files:
     for path, page in PAGES.items():
         files.append(File.generated(config, page, abs_src_path=os.path.join(ROOT, path)))

@@ -3,15 +3,14 @@
     make beside                                 in all three (some minutes)
     .venv/bin/python docs/beside/record.py mlorch    in mlorch alone, what the others said stays
 
-What is done and said stands in `scenario.yaml`, what came of it in `recorded.json`, and the page is made of both. Outputs are those of the
-programs, shortened, without Snakemake's banner, and with this machine's names taken out. DVC and Snakemake are installed at pinned
-versions, each in an environment of its own under .bench/ (see benchmarks/environments.py).
+What is done and said stands in `scenario.yaml`, what came of it in `recorded.json`, and the page is made of both. Outputs are
+those of the programs, shortened, without Snakemake's banner, and with this machine's names taken out. DVC and Snakemake are
+installed at pinned versions, each in an environment of its own under .bench/ (see benchmarks/environments.py).
 """
 
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 import socket
@@ -32,17 +31,19 @@ FILES = (("mlorch/mlorch.yaml", "yaml"), ("dvc/dvc.yaml", "yaml"), ("snakemake/S
 LINES = 24
 """How many lines of an output are shown."""
 BANNER = re.compile(r"Assuming unrestricted shared filesystem usage\.\n+SNAKEMAKE\n=+\n(?:  .*\n)+\n*")
-LEFT_OUT = re.compile(r"\[\d+/\d+\+?\] |\S+ · \d+ steps? ·|Building DAG of jobs|Using shell: |Rules claiming more")
+LEFT_OUT = re.compile(
+    r"\[\d+/\d+\+?\] |\S+ · \d+ steps? ·|Building DAG of jobs|Using shell: |Rules claiming more"
+)
 
 HEAD = """# Beside DVC and Snakemake
 
 Every verb of mlorch, and how the same is done with [DVC](https://dvc.org) and [Snakemake](https://snakemake.github.io), in one
-small project of three steps (prepare, train, evaluate), tried in all three: {versions}. `make beside` writes this page. Outputs are
-what the programs printed; `…` stands where they are shortened, and Snakemake's banner is left out. What is done, step by step, is in
-`docs/beside/`.
+small project of three steps (prepare, train, evaluate), tried in all three: {versions}. `make beside` writes this page. Outputs
+are what the programs printed; `…` stands where they are shortened, and Snakemake's banner is left out. What is done,
+step by step, is in `docs/beside/`.
 
-All three do much that mlorch does not: DVC shares data and models along with git and has experiments of its own, Snakemake sends jobs
-to clusters and clouds and brings environments for each rule. This page goes along mlorch's verbs, so it shows none of that.
+Both do much that mlorch does not: DVC shares data and models along with git and has experiments of its own, Snakemake sends
+jobs to clusters and clouds and brings environments for each rule. This page goes along mlorch's verbs, so it shows none of that.
 
 | what | mlorch | DVC | Snakemake |
 | --- | --- | --- | --- |
@@ -140,8 +141,10 @@ def page(recorded: Dict[str, Any]) -> str:
     for number, entry in enumerate(scenario()):
         title = entry["title"]
         anchor = re.sub(r"\s+", "-", re.sub(r"[^\w\s-]", "", title.lower()).strip())
-        rows.append(f"| [{title}](#{anchor}) | " + " | ".join(cell(tool, entry[tool]) for tool in TOOLS) + " |\n")
-        parts.append("\n".join(("", f"## {title}", *([""] + [entry["about"]] if entry["about"] else []), "", "")))
+        rows.append(
+            f"| [{title}](#{anchor}) | " + " | ".join(cell(tool, entry[tool]) for tool in TOOLS) + " |\n"
+        )
+        parts.append(f"\n## {title}\n\n" + (entry["about"] + "\n\n" if entry["about"] else ""))
         for tool in TOOLS:
             parts.append(told(tool, entry[tool], recorded[tool]["screens"][number]))
     files = "".join(
@@ -149,7 +152,9 @@ def page(recorded: Dict[str, Any]) -> str:
         for path, language in FILES
     )
     versions = ", ".join(f"{name} {recorded[tool]['version']}" for tool, name in TOOLS.items())
-    return HEAD.format(versions=versions) + "".join(rows) + PROJECT + files + "".join(parts).strip("\n") + "\n"
+    return (
+        HEAD.format(versions=versions) + "".join(rows) + PROJECT + files + "".join(parts).strip("\n") + "\n"
+    )
 
 
 def cell(tool: str, part: Dict[str, Any]) -> str:
@@ -176,7 +181,10 @@ def program(tool: str) -> Path:
     from benchmarks.environments import environment
     from benchmarks.peers import dvc, snakemake
 
-    wanted = {"dvc": dvc.TOOL.requirement, "snakemake": snakemake.TOOL.requirement.replace("==", "[reports]==")}
+    wanted = {
+        "dvc": dvc.TOOL.requirement,
+        "snakemake": snakemake.TOOL.requirement.replace("==", "[reports]=="),
+    }
     return environment(wanted[tool]) / "bin" / tool
 
 

@@ -10,9 +10,10 @@ import shutil
 import sys
 from importlib.util import find_spec
 from pathlib import Path
+from typing import List
 
 import pytest
-from follow import ROOT, Reader, blocks, follow
+from follow import ROOT, UPDATE, Reader, blocks, essence, follow
 
 ELSEWHERE = {
     "docs/errors.md": "tests/spec/test_spec_docs.py",
@@ -36,6 +37,7 @@ def test_what_a_page_says_is_what_comes(page: str, tmp_path: Path) -> None:
     reader = Reader(tmp_path)
     prepare(page, reader)
     commands = follow(ROOT / page, reader)
+    drawn(reader)
     assert commands >= sum(block.kind in ("console", "sh") and not block.reason for block in found)
 
 
@@ -49,6 +51,19 @@ def prepare(page: str, reader: Reader) -> None:
         (reader.home / ".venv").symlink_to(sys.prefix)
     elif page == "docs/guides/notebook.md" and find_spec("nbconvert") is None:
         pytest.skip("nbconvert is not installed here: it comes with the extra `docs`")
+
+
+def drawn(reader: Reader) -> None:
+    """The pictures that a page's commands draw say what those say that it shows; how long steps took makes them wider."""
+    for path in sorted(reader.home.glob("*.svg")):
+        shown = ROOT / "docs" / "pictures" / path.name
+        if UPDATE and not (shown.exists() and labels(path) == labels(shown)):
+            shutil.copy(path, shown)
+        assert labels(path) == labels(shown), path.name
+
+
+def labels(picture: Path) -> List[str]:
+    return essence("\n".join(re.findall(r">([^<>\n]+)</text>", picture.read_text(encoding="utf-8"))))
 
 
 def test_no_block_is_overlooked() -> None:
