@@ -52,6 +52,13 @@ class Problem:
     def order(self) -> Tuple[str, int, int, str, str]:
         return (self.place.file, self.place.line, self.place.column, self.code, self.message)
 
+    @property
+    def sentence(self) -> str:
+        """On one line, where no frame fits."""
+        return f"{self.place.file}:{self.place.line}: {self.message}" + (
+            f" ({self.hint})" if self.hint else ""
+        )
+
 
 # ----------------------------------------------------------------------------------------------------------- templates
 

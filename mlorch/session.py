@@ -302,7 +302,7 @@ def dry_run(session: Session, choice: Choice) -> DryRun:
     foreseer.start()
     decisions: List[Decision] = []
     problems: List[Problem] = []
-    warnings: List[str] = []
+    warnings = [problem.sentence for problem in session.pipeline.warnings]
     ready = frontier.take()
     while ready:
         foreseer.follow(frontier.expanded)

@@ -46,6 +46,14 @@ def test_a_plan_tells_its_warnings_apart_from_the_answer(project):
     assert project("plan", "--json").stderr == ""
 
 
+def test_what_the_file_is_warned_of_is_told_by_plan_and_run_too(project, pipeline_text):
+    (project.cwd / "mlorch.yaml").write_text(pipeline_text.replace("{depth: 3,", "{debug: yes, depth: 3,"))
+    told = 'mlorch.yaml:3: `yes` is text here, not true (write `true`, or quote it: "yes")'
+    for words in (["plan"], ["run", "-q"], ["run", "-q"], ["plan"]):
+        assert project(*words).stderr == f"warning: {told}\n", "a cached plan tells it too"
+    assert told in project.json("run")["warnings"] and told in project.json("plan")["warnings"]
+
+
 def test_a_plan_tells_what_would_be_kept_aside(ran):
     assert ran.json("plan")["kept"] == []
     edited, foreign = ran.cwd / "models" / "best.txt", ran.cwd / "data" / "numbers.txt"
