@@ -5,6 +5,10 @@
 Two steps, a function (`call`) and a script (`run: python`), each open every file of a declared folder and read it. They run
 under `undeclared: ignore` and under `warn`, in turns, so that what else the machine does hits both. The ratio of a pair is
 taken first, and then the median of these: nothing here asserts a time.
+
+    python benchmarks/reads.py --bare 600
+
+The opening and reading alone, in forks of one process: without a hook, with one that does nothing, with ours.
 """
 
 from __future__ import annotations
@@ -16,8 +20,9 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
-from typing import Dict, List
+from typing import Callable, Dict, List
 
 PIPELINE = """\
 version: 1
@@ -67,17 +72,71 @@ def seconds_of(folder: Path, policy: str) -> Dict[str, float]:
     return {**found, "whole run": whole}
 
 
+def bare(folder: Path, rounds: int) -> None:
+    """CPU seconds of the opening and reading alone; the order of the three changes from round to round."""
+    sys.path.insert(
+        0, str(Path(__file__).resolve().parent.parent / "mlorch" / "engine" / "inside" / "modules")
+    )
+    import mlorch_imports  # type: ignore[import-not-found]
+    import mlorch_reads  # type: ignore[import-not-found]
+
+    sys.path.insert(0, str(folder))
+    import steps  # type: ignore[import-not-found]
+
+    os.chdir(folder)
+    project = mlorch_imports.Project(str(folder))
+
+    def ours() -> None:
+        mlorch_reads.Reads(project, ["data/"], time.time(), print).install()
+
+    hooks: Dict[str, Callable[[], None]] = {
+        "no hook": lambda: None,
+        "an empty one": lambda: sys.addaudithook(lambda _event, _args: None),
+        "ours": ours,
+    }
+    taken: Dict[str, List[float]] = {name: [] for name in hooks}
+    names = list(hooks)
+    for number in range(rounds):
+        for at in range(len(names)):
+            name = names[(at + number) % len(names)]
+            taken[name].append(_forked(hooks[name], lambda: steps.read("data")))
+    print(f"{rounds} rounds, CPU")
+    for name, times in taken.items():
+        low, middle, high = statistics.quantiles([a / b for a, b in zip(times, taken["no hook"])], n=4)
+        print(f"{name:12} {statistics.median(times) * 1000:8.2f} ms {middle:8.3f}   {low:.3f} to {high:.3f}")
+
+
+def _forked(before: Callable[[], None], deed: Callable[[], object]) -> float:
+    reader, writer = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        before()
+        begin = time.process_time()
+        deed()
+        os.write(writer, repr(time.process_time() - begin).encode())
+        os._exit(0)
+    os.close(writer)
+    with os.fdopen(reader, "rb") as file:
+        seconds = float(file.read())
+    os.waitpid(pid, 0)
+    return seconds
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--rounds", type=int, default=40)
+    parser.add_argument("--bare", type=int, default=0, metavar="ROUNDS")
     parser.add_argument("--files", type=int, default=1000)
     parser.add_argument("--size", type=int, default=2000, help="bytes of each file")
     options = parser.parse_args()
     taken: Dict[str, Dict[str, List[float]]] = {}
     with tempfile.TemporaryDirectory() as name:
         project(Path(name), options.files, options.size)
+        if options.bare:
+            bare(Path(name), options.bare)
+            return
         seconds_of(Path(name), "warn")  # warm
         for number in range(options.rounds):
             for policy in ("ignore", "warn") if number % 2 else ("warn", "ignore"):
