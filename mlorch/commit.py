@@ -20,7 +20,7 @@ def commit_of(root: str) -> Tuple[str, Optional[bool]]:
         names = _filters(root)
         if any("=" in name for name in names):
             return commit.decode("ascii", "replace").strip(), None  # no option can switch such a filter off
-        quiet = [f"-c{name}=" for name in names]
+        quiet = [word for name in names for word in ("-c", f"{name}=")]
         # of a submodule only its commit is compared: a look into it would follow its own configuration
         status = ["status", "--porcelain", "--untracked-files=no", "--ignore-submodules=dirty"]
         dirty = _ask_git(root, [*quiet, *status])
@@ -34,7 +34,8 @@ def _ask_git(root: str, arguments: Sequence[str]) -> Optional[bytes]:
     import subprocess  # 10 ms: only in a repository
 
     settings = ["core.fsmonitor=false", "core.hooksPath=/dev/null", "core.untrackedCache=false"]
-    command = ["git", "-C", root, *(f"-c{setting}" for setting in settings), *arguments]
+    options = [word for setting in settings for word in ("-c", setting)]
+    command = ["git", "-C", root, *options, *arguments]
     env = {**os.environ, "GIT_OPTIONAL_LOCKS": "0", "GIT_NO_LAZY_FETCH": "1", "GIT_ALLOW_PROTOCOL": "none"}
     done = subprocess.run(
         command, capture_output=True, timeout=10, check=False, env=env, stdin=subprocess.DEVNULL

@@ -17,6 +17,7 @@ from mlorch.cli.tables import columns
 from mlorch.errors import ExitCode
 from mlorch.history.folding import DEVIATION
 from mlorch.report.goals import verdict
+from mlorch.report.job_summary import literal
 from mlorch.report.reasons import value_text
 from mlorch.report.style import PLAIN, Style, difference_text, number_text
 
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
     from mlorch.history import RunView
     from mlorch.history.compare import Comparison, Row
     from mlorch.ports import Store
+
+
+FORMULA = ("=", "+", "-", "@")
+"""What a spreadsheet computes begins with one of these."""
 
 
 class Format(str, Enum):
@@ -218,7 +223,17 @@ class _Table:
 
     def _text(self, text: str) -> str:
         text = self.style.clean(text)
-        return text.replace("\\", "\\\\").replace("|", "\\|") if self.markdown else text
+        if self.exact and text[:1] in FORMULA and not is_number_text(text):
+            return "'" + text  # as spreadsheets mark what is text: else they compute it
+        return literal(text) if self.markdown else text
+
+
+def is_number_text(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _value(row: Row, value: Any, exact: bool) -> str:

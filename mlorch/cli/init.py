@@ -15,6 +15,7 @@ from mlorch.cli.common import Options, print_document, print_text, say
 from mlorch.cli.complete import complete_folders
 from mlorch.cli.ignore import add_ignored, outputs_of
 from mlorch.errors import EnvironmentFault, UsageError, did_you_mean
+from mlorch.report.style import PLAIN
 from mlorch.spec.schema import schema_path
 
 TEMPLATES = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "templates")
@@ -92,6 +93,8 @@ def init(
     extras = list(ci or ())
     adds_only = bool(present) and template is None and (bool(extras) or bool(editor) or gitignore)
     files: Files = []
+    if Ci.cron in extras:
+        cron_line(folder)  # before anything is written
     if not adds_only:
         template = template or ask_template(options, "" if force else "".join(present[:1]))
         files += template_files(template)
@@ -107,7 +110,11 @@ def init(
 
 
 def cron_line(folder: str) -> str:
-    """The command of a cron line: in cron a `%` ends it, so there it has a backslash."""
+    """The command of a cron line: in cron a `%` ends it, so there it has a backslash. Raises UsageError for a folder that
+    no line can name."""
+    if not folder.isprintable():
+        message = f"`{PLAIN.clean(folder)}` holds a character that a line of crontab can't"
+        raise UsageError(message, "rename the folder, or let cron start a script that lies elsewhere")
     script = os.path.join(folder, CI_FILES[Ci.cron][1])
     return shlex.quote(script).replace("%", "\\%")
 

@@ -30,6 +30,7 @@ def shape_text(pipeline: Pipeline, graph: Graph, instances: Iterable[Instance]) 
             "place": f"{step.place.file}:{step.place.line}",
             "description": step.description,
             "report": list(step.report),
+            "tags": list(step.tags),
         }
         steps[name] = {key: value for key, value in part.items() if value or key == "upstream"}
     document = {

@@ -6,17 +6,16 @@ Everything comes from the run's own files, records and objects, so that the repo
 from __future__ import annotations
 
 import json
-import os
 import time
 from typing import Any, Dict, Iterable, List, Mapping, Sequence, Tuple
 
 from mlorch import __version__
 from mlorch.digest import untag_floats
-from mlorch.engine.shape import FILE as SHAPE
 from mlorch.history.compare import flatten, goals_of
 from mlorch.history.detail import RunView, StepView, fold
 from mlorch.history.page_logs import LogReader
 from mlorch.history.page_outputs import OutputReader
+from mlorch.history.shapes import read_shape
 from mlorch.model import Event, Reason, Value
 from mlorch.ports import RunInfo, Store
 from mlorch.report.page import limits
@@ -64,17 +63,6 @@ def page_of(store: Store, info: RunInfo) -> Page:
         made=time.time(),
         version=__version__,
     )
-
-
-def read_shape(store: Store, run: str) -> Mapping[str, Any]:
-    """The run's `shape.json`; empty where it has none that can be read."""
-    try:
-        with open(os.path.join(store.path, "runs", run, SHAPE), encoding="utf-8") as file:
-            found = json.load(file)
-    except (OSError, ValueError):
-        return {}
-    fits = isinstance(found, dict) and isinstance(found.get("steps"), dict)
-    return found if fits else {}
 
 
 def run_part(info: RunInfo) -> RunPart:

@@ -128,11 +128,7 @@ def _email(channel: Channel, alert: Alert, environ: Mapping[str, str], root: str
             f"the variable {channel.smtp} holds no address such as smtp://user:password@host:587"
         )
     sender = parse_qs(server.query).get("from", [f"mlorch@{socket.getfqdn()}"])[0]
-    message = EmailMessage()
-    message["Subject"] = alert.title[:200]
-    message["From"] = sender
-    message["To"] = ", ".join(channel.target)
-    message.set_content(alert.text)
+    message = mail_of(channel, alert, sender)
     try:
         with _connect(server.scheme, server.hostname, server.port) as smtp:
             if server.username:
@@ -146,6 +142,16 @@ def _email(channel: Channel, alert: Alert, environ: Mapping[str, str], root: str
         raise NotSentError(f"the mail server answered {error.smtp_code}", error.smtp_code < 500) from None
     except (smtplib.SMTPException, OSError) as error:
         raise NotSentError(_network(error), again=True) from None
+
+
+def mail_of(channel: Channel, alert: Alert, sender: str) -> EmailMessage:
+    """The message: three headers of ours, the alert as plain text."""
+    message = EmailMessage()
+    message["Subject"] = alert.title[:200]
+    message["From"] = sender
+    message["To"] = ", ".join(channel.target)
+    message.set_content(alert.text)
+    return message
 
 
 def _connect(scheme: str, host: str, port: Any) -> smtplib.SMTP:

@@ -34,7 +34,12 @@ def job_summary(summary: RunSummary, logs: Logs) -> str:
 
 def md(text: str) -> str:
     """Text that means nothing to Markdown, HTML or GitHub (`@someone`)."""
-    return "".join(SPECIAL.get(char, char) for char in PLAIN.clean(text[:LONGEST]))
+    return literal(PLAIN.clean(text[:LONGEST]))
+
+
+def literal(text: str) -> str:
+    """One clean line of text as Markdown that shows it letter by letter."""
+    return "".join(SPECIAL.get(char, char) for char in text)
 
 
 def _table(summary: RunSummary) -> str:

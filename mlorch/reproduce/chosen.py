@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import fnmatch
 from dataclasses import dataclass
-from typing import List, Optional, Sequence
+from typing import Dict, List, Optional, Sequence, Set
 
 from mlorch.errors import UsageError, did_you_mean
 from mlorch.history.detail import RunView, StepView, view_run
 from mlorch.history.records import record_behind
 from mlorch.history.runs import is_run, resolve_run
+from mlorch.history.shapes import read_shape, texts_of
 from mlorch.model import Record
+from mlorch.plan.graph import reachable
 from mlorch.ports import Store
 
 WORDS = {
@@ -55,13 +57,13 @@ def choose(store: Store, words: Sequence[str], pipeline: Optional[str] = None) -
         )
     if len(words) == 2:
         view = view_run(store, resolve_run(store, words[0]))
-        found = _matching(view, words[1])
+        found = _selected(store, view, words[1])
         if not found:
             raise _unknown(view, words[1])
         return _chosen(store, view, found)
     newest = _newest_with(store, words[0], pipeline)
     if newest is not None:
-        return _chosen(store, newest, _matching(newest, words[0]))
+        return _chosen(store, newest, _selected(store, newest, words[0]))
     if not is_run(store, words[0]):
         last = view_run(store, resolve_run(store, "last"))
         raise _unknown(last, words[0])
@@ -76,11 +78,37 @@ def _newest_with(store: Store, name: str, pipeline: Optional[str]) -> Optional[R
         if pipeline is not None and info.pipeline != pipeline:
             continue
         view = view_run(store, info)
-        found = _matching(view, name)
+        found = _selected(store, view, name)
         if any(step.record for step in found):
             return view
         fallback = fallback or (view if found else None)
     return fallback
+
+
+def _selected(store: Store, view: RunView, selector: str) -> Sequence[StepView]:
+    """As the selectors of other verbs, by the graph of the run itself: `STEP`, `STEP@INSTANCE`, globs, `+STEP` (and
+    upstream), `STEP+` (and downstream), `tag:x`."""
+    if not selector.startswith(("+", "tag:")) and not selector.endswith("+"):
+        return _matching(view, selector)
+    upward, downward = selector.startswith("+"), selector.endswith("+")
+    core = selector[upward : len(selector) - downward]
+    shape = read_shape(store, view.info.id)
+    if core.startswith("tag:"):
+        tags = texts_of(shape, "tags")
+        named = [step for step in view.steps if core[4:] in tags.get(step.step, ())]
+    else:
+        named = _matching(view, core)
+    upstream = texts_of(shape, "upstream")
+    downstream: Dict[str, List[str]] = {}
+    for step, above in upstream.items():
+        for other in above:
+            downstream.setdefault(other, []).append(step)
+    whole: Set[str] = set()
+    for step in {item.step for item in named}:
+        whole |= reachable(upstream, step) if upward else set()
+        whole |= reachable(downstream, step) if downward else set()
+    names = {item.instance for item in named}
+    return [item for item in view.steps if item.instance in names or item.step in whole]
 
 
 def _matching(view: RunView, name: str) -> List[StepView]:
@@ -96,6 +124,10 @@ def _matching(view: RunView, name: str) -> List[StepView]:
 
 
 def _unknown(view: RunView, name: str) -> UsageError:
+    if name.strip("+").startswith("tag:"):
+        return UsageError(
+            f"run {view.info.id} has no step with `{name}`", "tags stand in the pipeline: `tags: […]`"
+        )
     names = sorted({item.step for item in view.steps} | {item.instance for item in view.steps})
     hint = did_you_mean(name, names) or "steps of it: " + ", ".join(names[:12])
     return UsageError(f"run {view.info.id} has no step `{name}`", hint)

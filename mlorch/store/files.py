@@ -16,7 +16,7 @@ import os
 import shutil
 import stat
 import sys
-from typing import Any, Callable, Iterable, Iterator, Optional, Sequence, Tuple, Union
+from typing import Any, Callable, Iterable, Iterator, List, Optional, Sequence, Tuple, Union
 
 from blake3 import blake3
 
@@ -31,6 +31,7 @@ _AT_FDCWD = -100
 _RENAME_NOREPLACE = 1
 _RENAME_EXCHANGE = 2
 _FICLONE = 0x40049409
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _umask = os.umask(0o022)
 os.umask(_umask)
 
@@ -221,12 +222,63 @@ def _open_up(function: Callable[..., Any], path: str, info: Any) -> None:
 
 
 def remove_empty_parents(path: str, top: str) -> None:
-    """Remove the folders between `path` and `top` that are empty."""
-    folder = os.path.dirname(path)
-    with contextlib.suppress(OSError):
-        while folder.startswith(top + "/"):
-            os.rmdir(folder)
-            folder = os.path.dirname(folder)
+    """Remove the folders between `path` and `top` that are empty, through no link."""
+    parts = os.path.dirname(path)[len(top) + 1 :].split("/") if path.startswith(top + "/") else []
+    with contextlib.suppress(OSError), _descended(top, list(filter(None, parts)), None) as opened:
+        for fd, name in zip(opened[-2::-1], reversed(parts)):
+            fault("remove")
+            os.rmdir(name, dir_fd=fd)
+
+
+# --------------------------------------------------------------------------------------- folders by descriptors
+
+
+Check = Callable[[str], None]
+"""Gets the real path of a folder that a link led to; raises where it must not be used."""
+
+
+def make_folders_below(folder: str, top: str, check: Check) -> None:
+    """Make a folder and those between it and `top`, each in the one above as it was opened: a folder that is swapped for a
+    link meanwhile leads nowhere else."""
+    if not os.path.isdir(top):
+        make_folders(top)
+    with _descended(top, folder[len(top) + 1 :].split("/") if folder != top else [], check):
+        return
+
+
+@contextlib.contextmanager
+def _descended(top: str, parts: Sequence[str], check: Optional[Check]) -> Iterator[List[int]]:
+    """Descriptors of `top` and of the folders below it; with a `check` they are made, and links followed."""
+    opened = [os.open(top, _FOLDER)]
+    try:
+        for name in parts:
+            opened.append(_into(opened[-1], name, check))
+        yield opened
+    finally:
+        for fd in opened:
+            os.close(fd)
+
+
+def _into(above: int, name: str, check: Optional[Check]) -> int:
+    try:
+        return os.open(name, _FOLDER | os.O_NOFOLLOW, dir_fd=above)
+    except FileNotFoundError:
+        if check is None:
+            raise
+        fault("mkdir")
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(name, dir_fd=above)
+        return os.open(name, _FOLDER | os.O_NOFOLLOW, dir_fd=above)
+    except OSError as error:
+        if check is None or error.errno not in (errno.ELOOP, errno.ENOTDIR):
+            raise
+    fd = os.open(name, _FOLDER, dir_fd=above)
+    try:
+        check(os.readlink(f"/proc/self/fd/{fd}"))
+    except BaseException:
+        os.close(fd)
+        raise
+    return fd
 
 
 # ---------------------------------------------------------------------------------------------------- copying

@@ -106,6 +106,16 @@ class Paths:
         finally:
             os.close(fd)
 
+    def make_folders(self, absolute: str) -> None:
+        """Make a folder of the project and those above it. Raises EnvironmentFault where a link leads out, OSError."""
+        top = next((top for top in (self.root, *self.allow) if _within(absolute, top)), self.root)
+
+        def check(real: str) -> None:
+            if not self.contains(real):
+                raise self._outside(self.relative(absolute), real)
+
+        files.make_folders_below(absolute, top.rstrip("/"), check)
+
     def contains(self, real: str) -> bool:
         """Whether a resolved path lies in the root or an allowed folder."""
         return any(_within(real, folder) for folder in self._real)

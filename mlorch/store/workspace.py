@@ -168,7 +168,7 @@ class LocalWorkspace:
             absolute = os.path.join(self._paths.root, above)
             if os.path.lexists(absolute) and not os.path.isdir(absolute):
                 kept += self._ground.put_away(above, absolute)
-        files.make_folders(os.path.dirname(target))
+        self._paths.make_folders(os.path.dirname(target))
         return kept
 
     def close(self) -> None:

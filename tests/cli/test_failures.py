@@ -7,6 +7,7 @@ import io
 import json
 import os
 import re
+import tty
 
 import pytest
 
@@ -82,6 +83,33 @@ def test_a_closed_pipe_is_left_to_main():
 
 
 # ------------------------------------------------------------------------------------------- step output
+
+
+def on_a_terminal(text: bytes, cut: int) -> bytes:
+    r"""What arrives at a real terminal's other end; the text ends with `\xff\n`."""
+    master, slave = os.openpty()
+    tty.setraw(slave)
+    with os.fdopen(slave, "w", encoding="utf-8") as stream:
+        writer = LogWriter(stream)
+        writer.write(text[:cut])
+        writer.write(text[cut:])
+        writer.end()
+        shown = b""
+        while not shown.endswith(b"\xff\n"):
+            shown += os.read(master, 65536)
+    os.close(master)
+    return shown
+
+
+def test_a_terminal_is_shown_what_hides_or_reorders_and_a_pipe_gets_it():
+    text = (
+        "user\u202e\u2066// admin\u2069 ad\u200bmin\ufeff \U000e0041 a\u2028b \u200d\U0001f469\n".encode()
+        + b"\xff\n"
+    )
+    shown = "user\\u202e\\u2066// admin\\u2069 ad\\u200bmin\\ufeff \\U000e0041 a\\u2028b \u200d\U0001f469\n"
+    for cut in range(len(text) + 1):
+        assert on_a_terminal(text, cut) == shown.encode() + b"\xff\n", cut
+        assert written(text[:cut], text[cut:]) == text, cut
 
 
 def written(*chunks: bytes) -> bytes:

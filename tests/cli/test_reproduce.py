@@ -11,6 +11,7 @@ import sys
 import tempfile
 import textwrap
 import time
+import zipfile
 from pathlib import Path
 from typing import Any, Dict, Tuple
 
@@ -164,6 +165,20 @@ def test_one_step_one_instance_a_glob_and_a_step_of_a_run(good):
     done = good("reproduce", "load")
     assert "load" in done.stdout and "deterministic: 1 output as recorded, 1 execution" in done.stdout
     assert "load: same" in done.stderr and good("reproduce", "-q", "load").stderr == ""
+
+
+def test_upstream_downstream_and_tags_are_those_of_the_run(good):
+    """Not those of the pipeline as it is by now."""
+    write(good.cwd, {"mlorch.yaml": HEAD + GOOD.replace("  fit:", "  fit:\n    tags: [model]")})
+    good("run", "-q")
+    write(good.cwd, {"mlorch.yaml": HEAD + "steps: {}\n"})
+    assert list(verdicts(good.json("reproduce", "+fit"))) == ["load", "fit"]
+    assert list(verdicts(good.json("reproduce", "last", "fit+"))) == ["fit", "plain@1", "plain@2"]
+    assert list(verdicts(good.json("reproduce", "+plain@2"))) == ["load", "fit", "plain@2"]
+    assert list(verdicts(good.json("reproduce", "tag:model"))) == ["fit"]
+    assert list(verdicts(good.json("reproduce", "+tag:model"))) == ["load", "fit"]
+    assert "no step with `tag:models`" in good("reproduce", "tag:models", code=2).stderr
+    assert "did you mean `load`" in good("reproduce", "+lod", code=2).stderr
 
 
 def test_a_cached_step_is_found_by_its_record(good):
@@ -353,7 +368,7 @@ def test_an_undeclared_file_is_named_where_the_step_lacks_it(cli, scratch):
     files = {"fit.py": "print(open('conf.yml').read())\n", "conf.yml": "x\n"}
     write(cli.cwd, {"mlorch.toml": "", "mlorch.yaml": HEAD + text, **files})
     time.sleep(0.15)  # else the files were as young as the step
-    assert "inputs: {conf: conf.yml}" in cli("run").stdout
+    assert "inputs: {conf: conf.yml}" in cli("run").stderr
     assert cli.json("show")["steps"][0]["undeclared"] == ["conf.yml"]
     assert cli.json("why", "fit")["instances"][0]["compared_with"]["undeclared"] == ["conf.yml"]
     assert "read without being declared\n  fit  conf.yml" in cli("show").stdout
@@ -425,6 +440,82 @@ def test_another_environment_is_named_and_must_be_accepted(cli, scratch):
     assert document["environment"] == [{"kind": "package", "name": "toy", "recorded": "1.0", "found": "2.0"}]
     assert differing(document)["o"]["text"] == "1.0 → 2.0"
     assert "in another environment" in cli("show").stdout
+
+
+def wheel(folder: Path, version: str) -> Path:
+    """A wheel of the package `toy`, as pip installs it."""
+    path = folder / f"toy-{version}-py3-none-any.whl"
+    info = f"toy-{version}.dist-info"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("toy.py", f"VERSION = {version!r}\n")
+        archive.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: toy\nVersion: {version}\n")
+        archive.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        archive.writestr(f"{info}/RECORD", f"toy.py,,\n{info}/METADATA,,\n{info}/WHEEL,,\n{info}/RECORD,,\n")
+    return path
+
+
+def another_python() -> str:
+    """An interpreter of another minor version that can make environments; empty where this machine has none."""
+    places = [Path.home() / ".pyenv" / "versions", Path("/usr/bin"), Path("/usr/local/bin")]
+    found = [*places[0].glob("*/bin/python3")]
+    found += [place / f"python3.{minor}" for place in places[1:] for minor in range(8, 20)]
+    for path in sorted(found, reverse=True):
+        script = "import sys, ensurepip, venv; print(sys.version_info >= (3, 8) and sys.version_info[1])"
+        done = (
+            subprocess.run([str(path), "-c", script], capture_output=True, text=True)
+            if path.exists()
+            else None
+        )
+        if done is not None and done.stdout.strip() not in ("", "False", str(sys.version_info[1])):
+            return str(path)
+    return ""
+
+
+@pytest.mark.parametrize("change", ["package", "interpreter"])
+def test_an_environment_that_really_is_another_one(cli, scratch, tmp_path, change):
+    """Made by `venv` and `pip`, as people make them."""
+    del scratch
+    other = another_python() if change == "interpreter" else sys.executable
+    if not other:
+        pytest.skip("needs a Python of another minor version beside the one that runs the tests")
+
+    def make(python: str, version: str) -> None:
+        folder = str(cli.cwd / ".venv")
+        shutil.rmtree(folder, ignore_errors=True)
+        subprocess.run([python, "-m", "venv", folder], check=True)
+        pip = [
+            folder + "/bin/python",
+            "-m",
+            "pip",
+            "install",
+            "-q",
+            "--no-index",
+            "--disable-pip-version-check",
+        ]
+        subprocess.run([*pip, str(wheel(tmp_path, version))], check=True)
+
+    make(sys.executable, "1.0")
+    text = "steps:\n  fit:\n    run: python fit.py > ${{ outputs.o }}\n    outputs: {o: o.txt}\n"
+    pipeline(cli, text, {"fit.py": "import sys, toy\nprint(toy.VERSION, sys.version_info[1])\n"})
+    mine = sys.version_info[1]
+    assert (cli.cwd / "o.txt").read_text() == f"1.0 {mine}\n"
+    assert verdicts(cli.json("reproduce", "fit")) == {"fit": "deterministic"}
+    make(other, "2.0")
+    done = cli("reproduce", "fit", code=8)
+    assert "toy 1.0 → 2.0" in done.stderr and "--accept-environment" in done.stderr
+    document = cli.json("reproduce", "fit", "--accept-environment", code=1)
+    package = {"kind": "package", "name": "toy", "recorded": "1.0", "found": "2.0"}
+    changed = {item["kind"]: item for item in document["environment"]}
+    assert changed.pop("package") == package
+    theirs = mine
+    if change == "interpreter":
+        seen = changed.pop("interpreter")
+        theirs = int(seen["found"].split()[1].partition(".")[2])
+        assert seen["recorded"].split()[1] == f"3.{mine}" and theirs != mine
+        assert seen["found"] in done.stderr, "each is named"
+    assert changed == {}
+    assert differing(document)["o"]["text"] == f"1.0 {mine} → 2.0 {theirs}"
+    assert (cli.cwd / "o.txt").read_text() == f"1.0 {mine}\n", "nothing of the project is touched"
 
 
 def test_an_effect_does_not_happen_again(cli, scratch, tmp_path):

@@ -13,7 +13,7 @@ from victim import Victim
 from mlorch.errors import MlorchError
 from mlorch.model import Artifact, Settings
 from mlorch.ports import Publication
-from mlorch.store import open_store
+from mlorch.store import faults, open_store
 
 SECONDS = float(os.environ.get("MLORCH_SWAP_SECONDS", "2"))
 
@@ -82,6 +82,50 @@ def test_a_folder_swapped_for_a_link_while_outputs_are_placed(tmp_path: Path, de
     swapper.stop.set()
     swapper.join()
     assert done and swapper.rounds
+
+
+@pytest.mark.parametrize("swapped", ["out", "out/a", "out/a/b"])
+@pytest.mark.parametrize(("deed", "point"), [("place", "mkdir"), ("retire", "remove")])
+def test_a_folder_swapped_for_a_link_at_the_very_moment(
+    tmp_path: Path, swapped: str, deed: str, point: str
+) -> None:
+    """Between the look at a folder and its use, each time that one is made or removed."""
+    root, outside = tmp_path / "root", tmp_path / "outside"
+    root.mkdir()
+    # what would be made, or removed, if a name led there
+    for below in ("a/b/c", "b/c", "c") if deed == "retire" else ("",):
+        (outside / below).mkdir(parents=True, exist_ok=True)
+    before = sorted(str(path) for path in outside.rglob("*"))
+    store = open_store(Settings(root=str(root), store=str(root / ".mlorch")), create=True)
+    (root / "made.txt").write_text("made")
+    content = store.ingest("made.txt")
+    store.commit([])
+    name = "out/a/b/c/new.txt"
+    publication = Publication(name, content, "p.yaml", "s", "o", "r")
+    if deed == "retire":
+        store.workspace.place(Artifact(name, content), publication)
+    swaps = 0
+
+    def visited(where: str) -> None:
+        nonlocal swaps
+        folder = root / swapped
+        if where == point and folder.is_dir() and not folder.is_symlink():
+            os.rename(folder, tmp_path / f"away-{swaps}")
+            os.symlink(outside, folder)
+            swaps += 1
+
+    faults.watch(visited)
+    try:
+        if deed == "place":
+            store.workspace.place(Artifact(name, content), publication)
+        else:
+            store.workspace.retire(publication)
+    except MlorchError:
+        pass
+    finally:
+        faults.watch(None)
+    assert swaps
+    assert sorted(str(path) for path in outside.rglob("*")) == before
 
 
 def test_names_with_any_bytes_spaces_and_line_ends(tmp_path: Path) -> None:

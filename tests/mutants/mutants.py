@@ -206,7 +206,7 @@ MUTANTS = [
     Mutant(
         "a full disk is the step's failure",
         (9,),
-        [("mlorch/execute.py", "    if any(item.environment for item in outcomes):", "    if False:")],
+        [("mlorch/closing.py", "    if any(item.environment for item in outcomes):", "    if False:")],
         [ORDER + "test_a_full_disk_is_not_the_steps_failure"],
     ),
     Mutant(

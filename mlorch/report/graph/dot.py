@@ -6,6 +6,9 @@ from mlorch.report.graph.colors import tint
 from mlorch.report.graph.view import GraphView, Node
 from mlorch.report.style import PLAIN
 
+LONGEST = 1000
+"""Cells of a line: Graphviz reads strings of up to 16 KB."""
+
 
 def draw(view: GraphView) -> str:
     """A `digraph`, for `dot -Tsvg`."""
@@ -32,6 +35,6 @@ def _label(node: Node) -> str:
 
 def quote(text: str) -> str:
     """A double-quoted string in which only line breaks are DOT's escapes, and nothing is an HTML entity."""
-    lines = [PLAIN.clean(line) for line in text.split("\n")]
+    lines = [PLAIN.shorten(PLAIN.clean(line), LONGEST) for line in text.split("\n")]
     escaped = "\n".join(lines).replace("\\", "\\\\").replace('"', '\\"').replace("&", "&amp;")
     return '"' + escaped.replace("\n", "\\n") + '"'

@@ -43,7 +43,7 @@ class Peeks:
             with open(path, "rb") as file:
                 file.seek(max(0, now - TAIL))
                 data = file.read(TAIL)
-        except OSError:
+        except (OSError, ValueError):  # a name with a NUL is no file's
             return seen
         seen = last_seen(data) or seen
         self._known[log] = (now, seen)
