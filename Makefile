@@ -69,7 +69,7 @@ bench-scheduling: setup-examples   ## How good the order of steps is, on graphs 
 	@$(BIN)/python -m benchmarks scheduling $(BENCH_ARGS)
 
 site: setup-docs               ## Build the documentation as a site into build/site; a link that leads nowhere fails
-	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 	@echo "build/site/index.html"
 
 beside: setup-test             ## Try each verb in DVC and Snakemake too, and write docs/beside.md (some minutes)

@@ -7,6 +7,7 @@ import functools
 import http.server
 import os
 import re
+import shutil
 import subprocess
 import sys
 import threading
@@ -23,16 +24,49 @@ ROOT = Path(__file__).resolve().parents[2]
 OPENED = ("index.html", "tutorial/index.html", "language/index.html", "errors/index.html")
 
 
+def build(docs: Path, folder: Path) -> subprocess.CompletedProcess[str]:
+    """As `make site` does it. Without `--quiet`: with it `--strict` does not see warnings."""
+    config = docs / "mkdocs.yml"
+    command = [
+        sys.executable,
+        "-m",
+        "mkdocs",
+        "build",
+        "--strict",
+        "-f",
+        str(config),
+        "--site-dir",
+        str(folder),
+    ]
+    environment = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}
+    return subprocess.run(command, cwd=docs, env=environment, capture_output=True, encoding="utf-8")
+
+
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if find_spec("material") is None:
         pytest.skip("mkdocs-material is not installed: `make site` installs it")
     folder = tmp_path_factory.mktemp("site")
-    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(folder)]
-    environment = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, encoding="utf-8")
+    done = build(ROOT, folder)
     assert done.returncode == 0, done.stderr
     return folder
+
+
+@pytest.mark.usefixtures("site")
+def test_a_link_that_leads_nowhere_fails_the_build(tmp_path: Path) -> None:
+    for folder in ("docs", "schemas"):
+        shutil.copytree(ROOT / folder, tmp_path / folder)
+    (tmp_path / "benchmarks").mkdir()
+    for name in ("mkdocs.yml", "SECURITY.md", "CONTRIBUTING.md", "CHANGELOG.md", "benchmarks/README.md"):
+        shutil.copy(ROOT / name, tmp_path / name)
+    links = ("nowhere.md", "cli.md#not-there", "../SECURITY.md#not-there-either", "../schemas/none.json")
+    with (tmp_path / "docs" / "alerts.md").open("a", encoding="utf-8") as page:
+        page.writelines(f"\n[a link]({link})\n" for link in links)
+    done = build(tmp_path, tmp_path / "site")
+    assert done.returncode == 1, done.stderr
+    for name in ("nowhere.md", "#not-there'", "#not-there-either'", "none.json"):
+        assert name in done.stderr, done.stderr
+    assert done.stderr.count("WARNING") == len(links), done.stderr
 
 
 class Parts(HTMLParser):
