@@ -7,7 +7,7 @@ import json
 import os
 import re
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Mapping, Sequence, Tuple
 
 from mlorch.engine.by_hand import folder_lines, hand_script
@@ -20,6 +20,8 @@ from mlorch.ports import RunLog
 from mlorch.shell import INVOCATION
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9._@+=-]")
+LONGEST = 30_000
+"""Letters of a script that is handed over as an argument: Linux takes 128 KiB for one, and each letter may take four."""
 
 
 @dataclass(frozen=True)
@@ -93,20 +95,32 @@ class AttemptMaker:
         return step.undeclared or self.undeclared
 
     def _argv(self, invocation: Invocation, base: str) -> Tuple[str, ...]:
+        """A script is an argument, with the name in `$0` that it has as a file: to make one takes as long as to start the
+        shell does on some file systems."""
         command = invocation.command
         if isinstance(command, ArgvCommand):
             return command.argv
         if isinstance(command, ShellCommand):
-            folders = "".join(line + "\n" for line in folder_lines(invocation.outputs))
-            script = self.log.write(f"{base}.sh", folders + command.script, executable=True)
-            return (*INVOCATION[command.shell], script)
+            if len(command.script) <= LONGEST and "\0" not in command.script:
+                script = os.path.join(self.log.path, f"{base}.sh")
+                return (*INVOCATION[command.shell], "-c", command.script, script)
+            return (*INVOCATION[command.shell], self._write_script(command, invocation, base))
         return ()
 
+    def _write_script(self, command: ShellCommand, invocation: Invocation, base: str) -> str:
+        folders = "".join(line + "\n" for line in folder_lines(invocation.outputs))
+        return self.log.write(f"{base}.sh", folders + command.script, executable=True)
+
     def keep_by_hand(self, attempt: Attempt, invocation: Invocation) -> None:
-        """Write the script that runs a failed attempt by hand. Only a help: that it can't be written is no error."""
-        text = hand_script(attempt, invocation, self.environ)
+        """Write the script that runs a failed attempt by hand, and the text that its shell was given. Only a help: that
+        they can't be written is no error."""
+        base, command = file_name(attempt.instance), invocation.command
         with contextlib.suppress(OSError, MlorchError):
-            self.log.write(f"{file_name(attempt.instance)}.sh", text, executable=True)
+            if isinstance(command, ShellCommand):
+                script = self._write_script(command, invocation, f"{base}.{attempt.number}")
+                attempt = replace(attempt, argv=(*INVOCATION[command.shell], script))
+            text = hand_script(attempt, invocation, self.environ)
+            self.log.write(f"{base}.sh", text, executable=True)
 
     def hook(
         self, hook: Hook, name: str, rendered: Sequence[str], env: Mapping[str, str], secrets: Sequence[str]

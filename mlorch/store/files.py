@@ -117,8 +117,13 @@ def make_folders(path: str) -> None:
     fault("mkdir")
     try:
         os.mkdir(path)
-    except OSError:
-        os.makedirs(path, exist_ok=True)
+    except FileExistsError:
+        if not os.path.isdir(path):
+            raise
+    except FileNotFoundError:
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(path)
 
 
 def make_folder(path: str) -> bool:
@@ -317,11 +322,9 @@ def open_own(path: str, append: bool = False) -> int:
 
 def digest_fd(fd: int, size: int) -> Digest:
     """Digest from the descriptor's position to its end; memory does not grow with the size."""
-    state = hasher(size)
     if size <= SMALL:
-        for block in blocks(fd):
-            state.update(block)
-        return PREFIX + str(state.hexdigest())
+        return PREFIX + str(blake3(read_whole(fd, size)).hexdigest())
+    state = hasher(size)
     for view in views(fd, size):
         state.update(view)
     return PREFIX + str(state.hexdigest())
@@ -340,6 +343,17 @@ def views(fd: int, size: int) -> Iterator[memoryview]:
         if not count:
             return
         yield view[:count]
+
+
+def read_whole(fd: int, size: int) -> bytes:
+    """What a small file holds from the descriptor's position on, mostly by one read: one that brings as much as the file is
+    long, and no more, was the last. Raises ReadError."""
+    try:
+        fault("read")
+        data = os.read(fd, size + 1)
+    except OSError as error:
+        raise ReadError(error.errno, error.strerror) from error
+    return data if len(data) == size else data + b"".join(blocks(fd))
 
 
 def blocks(fd: int) -> Iterator[bytes]:

@@ -241,9 +241,10 @@ class LocalStore:
         """Sync contents, then rename objects, then records, then sync the names: a record never comes before
         its objects."""
         prepared = self.record_files.prepare(records)
+        paths = [path for _, path in prepared]
         temporaries = [pending.temporary for pending in taken.values()] + [item[0] for item in prepared]
-        if prepared:
-            temporaries.append(self.record_files.note([item[1] for item in prepared]))
+        if paths:
+            temporaries.append(self.record_files.note(paths))
         if len(temporaries) == 1:
             temporaries = [path for path in temporaries if os.path.exists(path)]
         files.sync_batch(temporaries, self.path)
@@ -251,7 +252,7 @@ class LocalStore:
         folders += self.record_files.install(prepared)
         files.sync_folders(folders, self.path)
         self.usage.add(taken, records)
-        self.record_files.installed(records)
+        self.record_files.installed(records, paths)
 
     @translated
     def note_reproduced(self, record: Record, result: Mapping[str, Value]) -> bool:

@@ -246,12 +246,17 @@ class Objects:
         self._writable()
         temporary = self._session.name()
         taken = self._take(path, temporary) if move else None
-        digest, size = taken or files.copy_digested(path, temporary, MODE)
-        if self._known(digest, size):
-            files.remove(temporary)
-        else:
-            self._offer(digest, Pending(temporary, size))
+        if taken is not None:
+            return taken
+        digest, size = files.copy_digested(path, temporary, MODE)
+        self._settle(digest, Pending(temporary, size))
         return digest, size
+
+    def _settle(self, digest: Digest, pending: Pending) -> None:
+        if self._known(digest, pending.bytes):
+            files.remove(pending.temporary)
+        else:
+            self._offer(digest, pending)
 
     def _take(self, path: str, temporary: str) -> Optional[Tuple[Digest, int]]:
         """Move a file in, unless another name, link or writer could still change it; returns its digest and bytes."""
@@ -268,24 +273,43 @@ class Objects:
         fd = files.open_regular(temporary, follow=False)
         try:
             if not files.has_writer(fd):
-                size = os.fstat(fd).st_size
-                return self._digest(fd, size, bool(found.st_mode & 0o100)), size
+                pending = Pending(temporary, os.fstat(fd).st_size)
+                return self._digest(
+                    fd, pending, files.normal_mode(bool(found.st_mode & 0o100))
+                ), pending.bytes
         finally:
             os.close(fd)
         os.chmod(temporary, stat.S_IMODE(found.st_mode))
         files.rename(temporary, path)
         return None
 
-    def _digest(self, fd: int, size: int, executable: bool) -> Digest:
-        """Digest an object to be, and make a copy of it at the same time."""
-        path, mode = self._session.name(), files.normal_mode(executable)
-        digest = files.digest_twin(fd, size, path, mode)
+    def _digest(self, fd: int, pending: Pending, mode: int) -> Digest:
+        """Digest an object to be and offer it, with a copy of it. Where the store has that content already, a small file is
+        its own copy: no other is made only to be removed."""
+        if pending.bytes <= files.SMALL:
+            data = files.read_whole(fd, pending.bytes)
+            digest = digest_bytes(data)
+            if self._known(digest, pending.bytes):
+                os.chmod(pending.temporary, mode)
+                self._twin(digest, pending.temporary, mode)
+                return digest
+            path = self._session.name()
+            files.write_new(path, data, mode)
+            self._twin(digest, path, mode)
+            self._offer(digest, pending)
+            return digest
+        path = self._session.name()
+        digest = files.digest_twin(fd, pending.bytes, path, mode)
+        self._twin(digest, path, mode)
+        self._settle(digest, pending)
+        return digest
+
+    def _twin(self, digest: Digest, path: str, mode: int) -> None:
         twin = Twin(path, mode, _mark(os.lstat(path)))
         with self._guard:
             twin, self._twins[digest] = self._twins.get(digest, twin), twin
         if twin.path != path:
             files.remove(twin.path)  # of another object with this content
-        return digest
 
     def _known(self, digest: Digest, size: int) -> bool:
         """Whether the object is there already. It is touched then, so that a `gc` under way spares it."""

@@ -9,6 +9,7 @@ import os
 import re
 import stat
 import time
+from functools import lru_cache
 from typing import Dict, Iterator, Optional, Tuple
 
 from mlorch.errors import EnvironmentFault
@@ -60,8 +61,14 @@ class Paths:
         return any(_within(absolute, folder) for folder in (self.root, *self.allow))
 
     def forget(self, path: str) -> None:
-        """Forget what is known of the folder of a path: the next look asks the file system."""
-        self._folders.pop(os.path.dirname(os.path.normpath(os.path.join(self.root, path))), None)
+        """Forget what is known of the folders of a path: the next look asks the file system."""
+        clean = (
+            f"{self.root}/{path}" if _NORMAL.match(path) else os.path.normpath(os.path.join(self.root, path))
+        )
+        folder = clean.rpartition("/")[0]
+        while folder:
+            self._folders.pop(folder, None)
+            folder = folder.rpartition("/")[0]
 
     def relative(self, absolute: str) -> str:
         """Root-relative form, where there is one."""
@@ -93,7 +100,7 @@ class Paths:
         """The same place by a name through a descriptor of its folder, which no swap of folders or links changes. Raises
         EnvironmentFault where the folder is not in the project (any more), OSError."""
         folder, base = os.path.split(absolute)
-        if not os.path.isdir("/proc/self/fd"):
+        if not _names_descriptors():
             yield absolute
             return
         fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -131,9 +138,7 @@ class Paths:
         except (FileNotFoundError, NotADirectoryError):
             folder = _existing(folder)
             device = os.stat(folder).st_dev
-        if self._device is None:
-            self._device = os.stat(_existing(own)).st_dev
-        if device == self._device:
+        if self.is_own(device):
             return own, True
         folder = os.path.realpath(folder)
         tops = [top for top in self._real if _within(folder, top)]
@@ -143,6 +148,12 @@ class Paths:
                 break
             folder = above
         return os.path.join(folder, ELSEWHERE), False
+
+    def is_own(self, device: int) -> bool:
+        """Whether it is the device of the project's own `.mlorch/tmp`."""
+        if self._device is None:
+            self._device = os.stat(_existing(os.path.join(self.area, "tmp"))).st_dev
+        return device == self._device
 
     def is_temporary(self, folder: str) -> bool:
         """Whether `temporary` could have named this folder for another file system."""
@@ -160,9 +171,12 @@ class Paths:
         return known
 
     def _is_real(self, folder: str) -> bool:
-        """Whether no folder between the root and this one is a link: a look at each, instead of one from `/` on."""
+        """Whether this is a real folder in one that is inside: a look at each up to one that is known, instead of one
+        from `/` on."""
         try:
             while folder.startswith(self.root + "/"):
+                if self._folders.get(folder):
+                    return True
                 if not stat.S_ISDIR(os.lstat(folder).st_mode):
                     return False
                 folder = folder.rpartition("/")[0]
@@ -184,6 +198,11 @@ def read_inside(root: str, path: str) -> bytes:
     if not _within(real, os.path.realpath(root)):
         raise files.StrangeFile(errno.ELOOP, "leads out of the project", path)
     return files.read(real)
+
+
+@lru_cache(maxsize=None)
+def _names_descriptors() -> bool:
+    return os.path.isdir("/proc/self/fd")
 
 
 def _within(path: str, folder: str) -> bool:

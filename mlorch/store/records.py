@@ -247,19 +247,23 @@ class Records:
         except FileNotFoundError:
             return frozenset()
 
-    def installed(self, records: Sequence[Record]) -> None:
-        """Have the index learn of records, now or a little later."""
+    def installed(self, records: Sequence[Record], paths: Sequence[str]) -> None:
+        """Have the index learn of records, now or a little later.
+
+        Args:
+            paths: where they stand, as `prepare` said.
+        """
         with self._guard:
-            self._rows.extend(row(relative_path(record), record) for record in records)
-            self._noted.difference_update(relative_path(record) for record in records)
-            for record in records:
+            self._rows.extend(map(row, paths, records))
+            self._noted.difference_update(paths)
+            for path, record in zip(paths, records):
                 for newest in (
                     self._latest.get(record.pipeline),
                     self._few.get((record.pipeline, "instance", record.instance)),
                     self._few.get((record.pipeline, "step", record.step)),
                 ):
                     if newest is not None:
-                        newest.newer(record.instance, record.step, relative_path(record), record.seconds)
+                        newest.newer(record.instance, record.step, path, record.seconds)
             if len(self._rows) >= FLUSH_AT:
                 self.flush()
 

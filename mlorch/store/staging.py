@@ -14,9 +14,12 @@ from mlorch.store import files, session
 from mlorch.store.aside import AsideEntry, Asides, Owner
 from mlorch.store.displace import NOTHING, Survey
 from mlorch.store.ground import Ground, is_empty_folder, outer
+from mlorch.store.paths import AREA
 
 STAGING = os.path.join("tmp", "staging")
 OWNER = ".owner"
+_TOP = f"{AREA}/{STAGING}/"
+"""What the staging of every output begins with."""
 
 
 class Staging:
@@ -106,9 +109,8 @@ class Staging:
 
     def _staging_key(self, output: BoundOutput) -> Optional[str]:
         """The folder of the key, above the output's own: `.mlorch/tmp/staging/<key>`."""
-        top = os.path.join(self._paths.area, STAGING)
-        path = self._paths.absolute(output.staging)
-        return os.path.join(top, path[len(top) + 1 :].split("/")[0]) if path.startswith(top + "/") else None
+        name = output.staging[len(_TOP) :].partition("/")[0] if output.staging.startswith(_TOP) else ""
+        return None if name in ("", ".", "..") else self._paths.absolute(_TOP + name)
 
     def _take_away(self, output: BoundOutput, publication: Optional[Publication]) -> None:
         absolute = self._ground.fresh(output.path)

@@ -11,7 +11,7 @@ import contextlib
 import itertools
 import os
 import threading
-from typing import Dict, Iterator, List, Tuple
+from typing import Dict, Iterator, List, Optional, Tuple
 
 from mlorch.store import files
 from mlorch.store.index import blob, text
@@ -37,8 +37,14 @@ class Temporaries:
         """A free name on the project's own file system."""
         return self._own.name()
 
-    def beside(self, target: str) -> str:
-        """A free name on the file system of `target`, for a copy that is being made."""
+    def beside(self, target: str, device: Optional[int] = None) -> str:
+        """A free name on the file system of `target`, for a copy that is being made.
+
+        Args:
+            device: that of its folder, where it is known.
+        """
+        if device is not None and self._paths.is_own(device):
+            return self._own.name()
         return self._session(target).name()
 
     def displaced(self, target: str) -> str:

@@ -72,17 +72,17 @@ class LocalWorkspace:
             self._parts.publications.add(publication)
             self._parts.objects.drop_twin(artifact.content.digest)
             return Placed(False)
-        earlier = self._parts.publications.get(publication.pipeline, artifact.path)
         kept = self._make_parents(artifact.path, target)
-        temporary = self._parts.temporaries.beside(target)
+        folder = os.path.dirname(target)
+        device = os.stat(folder).st_dev
+        temporary = self._parts.temporaries.beside(target, device)
         entries = self._build(artifact, temporary)
         taken = self._parts.contents.moment()
         with self._paths.pinned(target) as pinned:
-            kept += self._swap(temporary, pinned, artifact.path, earlier)
+            kept += self._swap(temporary, pinned, publication)
         self._parts.contents.note(artifact.path, artifact.content, artifact.exclude, entries, taken)
         self._parts.publications.add(publication)
-        folder = os.path.dirname(target)
-        self._to_sync.setdefault(os.stat(folder).st_dev, folder)
+        self._to_sync.setdefault(device, folder)
         return Placed(True, kept)
 
     @translated
@@ -122,15 +122,14 @@ class LocalWorkspace:
         files.move(self._paths.absolute(path), temporary, self._parts.temporaries.own())
         self._parts.kept.forget(content)
 
-    def _swap(
-        self, temporary: str, target: str, path: str, earlier: Optional[Publication]
-    ) -> Tuple[str, ...]:
+    def _swap(self, temporary: str, target: str, publication: Publication) -> Tuple[str, ...]:
         """Put a finished build under its name; what stood there is disposed of with care."""
+        path = publication.path
         for _ in range(3):
-            if not os.path.lexists(target):
-                with contextlib.suppress(FileExistsError):
-                    files.rename_new(temporary, target)
-                    return ()
+            with contextlib.suppress(FileExistsError):
+                files.rename_new(temporary, target)
+                return ()
+            earlier = self._parts.publications.get(publication.pipeline, path)
             survey = self._ground.displacer.survey(path, earlier)
             # from the exchange on, what lies here may be the user's: a place that is never just deleted
             real = os.path.join(os.path.realpath(os.path.dirname(target)), os.path.basename(target))
