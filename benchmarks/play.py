@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -101,8 +100,6 @@ def _round(table: Table, players: Sequence[Player], number: int) -> None:
                     _guarded(
                         table, player, lambda p=player, r=repeat, phase=phase: _phase(table, p, phase, r)
                     )
-    for player in players:
-        shutil.rmtree(player.folder, ignore_errors=True)
 
 
 def _guarded(table: Table, player: Player, action: Callable[[], None]) -> None:

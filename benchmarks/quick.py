@@ -37,7 +37,8 @@ class Side:
         return [sys.executable, "-m", "mlorch", *arguments]
 
     def env(self) -> dict[str, str]:
-        return {**os.environ, "PYTHONPATH": str(self.tree)}
+        kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+        return {**kept, "PYTHONPATH": str(self.tree)}
 
 
 @dataclass

@@ -10,6 +10,7 @@ TOOLS: tuple[Tool, ...] = (
     mlorch.BASH,
     floor.TOOL,
     floor.BASH,
+    floor.LEAST,
     ninja.TOOL,
     make.TOOL,
     doit.TOOL,

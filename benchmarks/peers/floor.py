@@ -1,7 +1,9 @@
-"""`xargs`: what it costs to start as many shells, with nothing remembered and nothing checked."""
+"""`xargs`: what it costs to start as many shells, with nothing remembered and nothing checked; and `floor`: the least that the
+same costs in Python with mlorch's promises (see `benchmarks/floor.py`)."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -34,6 +36,16 @@ def _bash(work: Work, slots: int) -> Sequence[str]:
     return (*_arguments(work, slots)[:2], "bash")
 
 
+def _write_plan(work: Work, folder: Path) -> None:
+    plan = [(step.name, step.inputs, step.output, step.command()) for step in work.steps]
+    (folder / "plan.json").write_text(json.dumps(plan))
+
+
+def _least(work: Work, slots: int) -> Sequence[str]:
+    del work
+    return (str(Path(__file__).parent.parent / "floor.py"), "plan.json", str(slots))
+
+
 SIZES = {"wide": (1000,), "layered": (1000,), "chain": (200,), "matrix": (1, 100, 1000, 10_000)}
 TOOL = Tool(
     "xargs",
@@ -47,3 +59,13 @@ TOOL = Tool(
     answers=False,
 )
 BASH = replace(TOOL, name="xargs (bash)", arguments=_bash, sizes={"wide": (1000,), "layered": (1000,)})
+LEAST = Tool(
+    "floor",
+    "blake3==1.0.11",
+    "python",
+    _write_plan,
+    _least,
+    SIZES,
+    phases=("cold",),
+    answers=False,
+)

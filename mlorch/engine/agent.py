@@ -86,6 +86,8 @@ class Agent:
                 os.close(log)
             else:
                 masked.finish()
+        if not attempt.loaded_file and ended.modules is None:
+            return ended
         reported = _reported(attempt.loaded_file) if attempt.loaded_file else None
         reads = tuple(dict.fromkeys(item for item in reported or () if not item.startswith("/")))
         return replace(ended, modules=_modules(attempt, ended, reported), reads=reads)

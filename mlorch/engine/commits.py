@@ -10,8 +10,9 @@ from typing import Callable, List, Optional, Sequence, Tuple
 from mlorch.engine.settle import Finished
 from mlorch.model import Record
 
-GATHER = 0.05
-"""Seconds for which a success may wait for others while the slots have other work: a batch costs two syncs."""
+GATHER = 0.1
+"""Seconds for which a success may wait for others while the slots have other work: a batch costs two syncs, each some 0.4 ms
+of system time and far more where others write to the same file system."""
 
 Batch = Sequence[Finished]
 Committed = Tuple[Batch, Sequence[Record], Optional[BaseException]]

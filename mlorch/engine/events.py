@@ -26,10 +26,10 @@ def outcome_data(outcome: Outcome, instance: Instance, pipeline: Pipeline) -> Di
         "command": outcome.command,
         "record": outcome.record,
         "reasons": reason_data(outcome.reasons),
-        "axes": plain_value(instance.axes),
-        "params": {name: plain_value(param(pipeline.params, name)) for name in names},
+        "axes": tag_floats(plain_value(instance.axes)),
+        "params": tag_floats({name: plain_value(param(pipeline.params, name)) for name in names}),
         "outputs": {name: artifact_data(item) for name, item in outcome.outputs.items()},
-        "metrics": dict(outcome.metrics),
+        "metrics": tag_floats(dict(outcome.metrics)),
         "causes": list(outcome.causes),
         "warnings": list(outcome.warnings),
         "tolerated": outcome.tolerated,
@@ -37,13 +37,12 @@ def outcome_data(outcome: Outcome, instance: Instance, pipeline: Pipeline) -> Di
         "timings": outcome.timings,
         "cpu_seconds": round(outcome.cpu_seconds, 6),
         "undeclared": list(outcome.undeclared),
-        "checks": [asdict(check) for check in outcome.checks],
+        "checks": tag_floats([asdict(check) for check in outcome.checks]),
     }
     kept = {name: value for name, value in data.items() if value not in (None, "", 0, 0.0, [], {}, False)}
     if outcome.exit_code == 0:
         kept["exit_code"] = 0
-    tagged: Dict[str, Value] = tag_floats(kept)
-    return tagged
+    return kept
 
 
 def reason_data(reasons: Any) -> List[Mapping[str, Value]]:
@@ -54,8 +53,8 @@ def _reason(reason: Reason) -> Mapping[str, Value]:
     return {
         "kind": reason.kind,
         "name": reason.name,
-        "old": reason.old,
-        "new": reason.new,
+        "old": tag_floats(reason.old),
+        "new": tag_floats(reason.new),
         "text": reason.text,
     }
 

@@ -15,23 +15,9 @@ from mlorch.timing import timed
 REFUSED = (errno.EAGAIN, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOSPC, errno.EROFS, errno.EIO)
 """Errors by which the machine refuses to start anything."""
 DEFAULT_PATH = "/usr/local/bin:/usr/bin:/bin"
-_DEFAULT_SIGNALS = [
-    number
-    for name in (
-        "SIGHUP",
-        "SIGINT",
-        "SIGQUIT",
-        "SIGPIPE",
-        "SIGTERM",
-        "SIGCHLD",
-        "SIGXFSZ",
-        "SIGUSR1",
-        "SIGUSR2",
-    )
-    for number in [getattr(signal, name, None)]
-    if number is not None
-]
-"""Python ignores SIGPIPE, and cron or nohup others: a step starts with none ignored."""
+_DEFAULT_SIGNALS = sorted(signal.valid_signals().difference((signal.SIGKILL, signal.SIGSTOP)))
+"""Python ignores SIGPIPE, and cron or nohup others: a step starts with none ignored. (All are named: the C library asks about
+each that is not.)"""
 
 
 class SpawnError(Exception):

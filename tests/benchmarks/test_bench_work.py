@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import ast
+import json
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
 import yaml
+from blake3 import blake3
 
 from benchmarks.check import QUESTIONED, wrong_outputs
 from benchmarks.measure import Failed, measure
 from benchmarks.peers import TOOLS
+from benchmarks.peers.floor import LEAST
 from benchmarks.peers.tool import Tool
 from benchmarks.work import CAT, SHAPES, Work, diamond, layered, matrix, wide
 from mlorch import spec
@@ -90,3 +94,22 @@ def test_what_fails_or_hangs_is_told(tmp_path: Path) -> None:
         measure([str(tmp_path / "absent")], tmp_path)
     sample = measure([shutil.which("sh") or "sh", "-c", "echo said"], tmp_path)
     assert sample.said == "said\n" and sample.seconds > 0 and sample.peak > 0
+
+
+@pytest.mark.parametrize("shape", ["wide", "layered", "chain"])
+def test_the_floor_does_what_it_is_measured_for(shape: str, tmp_path: Path) -> None:
+    """Every output right and in place, and kept by its digest; a log and a record for each step."""
+    work = SHAPES[shape](SIZE)
+    work.write_sources(tmp_path)
+    LEAST.write(work, tmp_path)
+    measure([sys.executable, *LEAST.arguments(work, 2)], tmp_path)
+    assert wrong_outputs(work, tmp_path) == ""
+    store = tmp_path / ".floor"
+    assert {path.name for path in (store / "logs").iterdir()} == {step.name for step in work.steps}
+    records = [json.loads(path.read_text()) for path in (store / "records").iterdir()]
+    assert {item["step"] for item in records} == {step.name for step in work.steps}
+    for item in records:
+        kept = store / "objects" / item["digest"][:2] / item["digest"][2:]
+        assert kept.read_bytes() == (tmp_path / item["output"]).read_bytes()
+        assert blake3(kept.read_bytes()).hexdigest() == item["digest"]
+    assert list((store / "tmp").iterdir()) == []

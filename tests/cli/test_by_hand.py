@@ -120,3 +120,27 @@ def test_logs_of_failed_steps_are_those_that_the_end_of_the_run_told(cli):
         line.split()[1] for line in cli("logs", "--failed").stdout.splitlines() if line.startswith("==>")
     ]
     assert told == [*headers, "fails"] and headers == ["two", "three", "one"], "what is tolerated comes last"
+
+
+def test_a_script_is_a_file_only_where_it_must_be(cli):
+    """`$0` is the same either way; the text of what failed is kept beside its log, that of what succeeded in its record."""
+    (cli.cwd / "mlorch.yaml").write_text(
+        "version: 1\nname: texts\nsteps:\n"
+        "  short: {run: 'echo $0'}\n"
+        "  plain: {run: 'echo $0', shell: sh}\n"
+        f"  long: {{run: 'echo $0 # {'x' * 40_000}'}}\n"
+        "  bad: {run: 'nowhere'}\n"
+    )
+    document = json.loads(cli("run", "-k", "--json", code=1).stdout)
+    logs = {item["step"]: cli.cwd / item["log"] for item in document["steps"]}
+    scripts = {name: path.with_suffix(".sh") for name, path in logs.items()}
+    assert {name: path.exists() for name, path in scripts.items()} == {
+        "short": False,
+        "plain": False,
+        "long": True,
+        "bad": True,
+    }
+    for name in ("short", "plain", "long"):
+        assert logs[name].read_text() == f"{scripts[name]}\n"
+    assert scripts["bad"].read_text() == "nowhere"
+    assert logs["bad"].read_text().startswith(f"{scripts['bad']}: line 1: nowhere")

@@ -292,3 +292,31 @@ def test_a_large_file_goes_through_whole(project: Project) -> None:
     project.store.workspace.place(artifact, publication(artifact))
     assert digest_file(project.path("copy")) == content.digest == digest_bytes(data)
     assert not os.path.exists(full)
+
+
+@pytest.mark.parametrize("size", [5, 0, 200_000])
+def test_what_the_store_has_already_is_put_in_place_once_more(project: Project, size: int) -> None:
+    """From the first step's object or from the second step's own file: a look at both afterwards."""
+    text = "x" * size
+    for name in ("first", "second"):
+        project.write(f"made-{name}", text)
+        content = project.store.ingest(f"made-{name}", move=True)
+        project.store.commit([])
+        artifact = Artifact(name, content)
+        project.store.workspace.place(artifact, publication(artifact))
+    first, second, kept = (
+        os.stat(path)
+        for path in (project.path("first"), project.path("second"), project.object_path(content.digest))
+    )
+    assert project.read("first") == project.read("second") == text
+    assert len({first.st_ino, second.st_ino, kept.st_ino}) == 3
+    assert stat.S_IMODE(first.st_mode) == stat.S_IMODE(second.st_mode)
+    assert stat.S_IMODE(second.st_mode) & 0o200
+    assert stat.S_IMODE(kept.st_mode) == 0o444
+    project.write("second", "EDIT")
+    assert project.store.read(content.digest) == text.encode()
+    tmp = project.path(".mlorch", "tmp")
+    left = [
+        name for folder, _, names in os.walk(tmp) for name in names if name != "lock" and "format" not in name
+    ]
+    assert left == [], "a temporary was left"
