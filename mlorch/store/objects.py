@@ -16,6 +16,7 @@ from mlorch.errors import CorruptObject, EnvironmentFault, StoreError
 from mlorch.model import Content, Digest, Entry
 from mlorch.store import files, tree
 from mlorch.store.session import Session, hold
+from mlorch.store.twins import Twins
 
 MODE = 0o444
 BUSY = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EINTR, errno.ENOSPC)
@@ -27,15 +28,6 @@ class Pending(NamedTuple):
 
     temporary: str
     bytes: int
-
-
-class Twin(NamedTuple):
-    """A copy of an object made while it was digested, for whoever asks first for one: so nothing is read twice."""
-
-    path: str
-    mode: int
-    mark: Tuple[int, int, int, int]
-    """Inode, size and times: as long as they are the same, nobody has touched it."""
 
 
 class Objects:
@@ -50,7 +42,7 @@ class Objects:
         self._guard = threading.Lock()
         self._pending: Dict[Digest, Pending] = {}
         self._installing: Dict[Digest, Pending] = {}
-        self._twins: Dict[Digest, Twin] = {}
+        self.twins = Twins()
         self._gc_fd: Optional[int] = None
         self._listings: Dict[Digest, Tuple[Entry, ...]] = {}
 
@@ -132,7 +124,7 @@ class Objects:
     def copy_to(self, digest: Digest, target: str, mode: int) -> None:
         """Copy an object to a new path, verified while it is read. Raises CorruptObject; `target` is gone
         then."""
-        if self._take_twin(digest, target, mode):
+        if self.twins.take(digest, target, mode):
             return
         fd = self._open(digest)
         try:
@@ -144,31 +136,6 @@ class Objects:
         if found != digest:
             files.remove(target)
             self.reject(digest, "does not hold what its digest says")
-
-    def _take_twin(self, digest: Digest, target: str, mode: int) -> bool:
-        """Let the copy that was made with the object be the one that is asked for; False where there is none."""
-        with self._guard:
-            twin = self._twins.pop(digest, None)
-        if twin is None:
-            return False
-        try:
-            if _mark(os.lstat(twin.path)) == twin.mark:
-                files.rename(twin.path, target)
-                if twin.mode != mode:
-                    os.chmod(target, mode)
-                return True
-            files.remove(twin.path)
-        except OSError as error:
-            if error.errno not in (errno.ENOENT, errno.EXDEV):
-                raise
-        return False
-
-    def drop_twin(self, digest: Digest) -> None:
-        """No copy of it is asked for."""
-        with self._guard:
-            twin = self._twins.pop(digest, None)
-        if twin is not None:
-            files.remove(twin.path)
 
     def check(self, digest: Digest) -> Optional[str]:
         """What is wrong with an object, by a whole new digest of it; None if nothing is."""
@@ -291,25 +258,18 @@ class Objects:
             digest = digest_bytes(data)
             if self._known(digest, pending.bytes):
                 os.chmod(pending.temporary, mode)
-                self._twin(digest, pending.temporary, mode)
+                self.twins.add(digest, pending.temporary, mode)
                 return digest
             path = self._session.name()
-            files.write_new(path, data, mode)
-            self._twin(digest, path, mode)
+            files.write_twin(data, path, mode)
+            self.twins.add(digest, path, mode)
             self._offer(digest, pending)
             return digest
         path = self._session.name()
         digest = files.digest_twin(fd, pending.bytes, path, mode)
-        self._twin(digest, path, mode)
+        self.twins.add(digest, path, mode)
         self._settle(digest, pending)
         return digest
-
-    def _twin(self, digest: Digest, path: str, mode: int) -> None:
-        twin = Twin(path, mode, _mark(os.lstat(path)))
-        with self._guard:
-            twin, self._twins[digest] = self._twins.get(digest, twin), twin
-        if twin.path != path:
-            files.remove(twin.path)  # of another object with this content
 
     def _known(self, digest: Digest, size: int) -> bool:
         """Whether the object is there already. It is touched then, so that a `gc` under way spares it."""
@@ -398,16 +358,12 @@ class Objects:
         """Forget what was added and not committed (its temporaries go with the session)."""
         with self._guard:
             self._pending.clear()
-            self._twins.clear()
+        self.twins.clear()
 
     def close(self) -> None:
         if self._gc_fd is not None:
             os.close(self._gc_fd)
             self._gc_fd = None
-
-
-def _mark(found: os.stat_result) -> Tuple[int, int, int, int]:
-    return (found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
 
 
 def _names(folder: str) -> Sequence[str]:

@@ -70,7 +70,7 @@ class LocalWorkspace:
         target = self._ground.fresh(artifact.path)
         if self._ground.standing(artifact.path, artifact.exclude) == artifact.content:
             self._parts.publications.add(publication)
-            self._parts.objects.drop_twin(artifact.content.digest)
+            self._parts.objects.twins.drop(artifact.content.digest)
             return Placed(False)
         kept = self._make_parents(artifact.path, target)
         folder = os.path.dirname(target)

@@ -61,8 +61,8 @@ class Project:
         content = self.store.ingest(staged, move=True, **options)
         self.store.commit([])
         # what these tests put in place is to come from the objects, as in a later run
-        for digest in list(self.store.objects._twins):
-            self.store.objects.drop_twin(digest)
+        for digest in list(self.store.objects.twins._found):
+            self.store.objects.twins.drop(digest)
         if os.path.isdir(self.path(staged)):
             for name, _, _ in os.walk(self.path(staged), topdown=False):
                 os.rmdir(name)

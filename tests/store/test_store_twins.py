@@ -53,7 +53,7 @@ def test_an_output_is_read_once(project: Project, visits: Counter, data: bytes, 
 
 def test_a_copy_that_somebody_touched_is_not_used(project: Project) -> None:
     artifact = made(project, b"content")
-    (twin,) = [item.path for item in project.store.objects._twins.values()]
+    (twin,) = [item.path for item in project.store.objects.twins._found.values()]
     with open(twin, "r+b") as file:
         file.write(b"C")
     project.store.workspace.place(artifact, publication(artifact))

@@ -1,0 +1,70 @@
+"""Copies of objects that were made while these were digested, for whoever asks first for one: so nothing is read twice."""
+
+from __future__ import annotations
+
+import errno
+import os
+import threading
+from typing import Dict, NamedTuple, Tuple
+
+from mlorch.model import Digest
+from mlorch.store import files
+
+
+class Twin(NamedTuple):
+    """One copy."""
+
+    path: str
+    mode: int
+    mark: Tuple[int, int, int, int]
+    """Inode, size and times: as long as they are the same, nobody has touched it."""
+
+
+class Twins:
+    """At most one copy of each object. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._guard = threading.Lock()
+        self._found: Dict[Digest, Twin] = {}
+
+    def add(self, digest: Digest, path: str, mode: int) -> None:
+        """Learn of a copy, which is ours from now on."""
+        twin = Twin(path, mode, _mark(os.lstat(path)))
+        with self._guard:
+            twin, self._found[digest] = self._found.get(digest, twin), twin
+        if twin.path != path:
+            files.remove(twin.path)  # of another object with this content
+
+    def take(self, digest: Digest, target: str, mode: int) -> bool:
+        """Let the copy that was made with the object be the one that is asked for; False where there is none."""
+        with self._guard:
+            twin = self._found.pop(digest, None)
+        if twin is None:
+            return False
+        try:
+            if _mark(os.lstat(twin.path)) == twin.mark:
+                files.rename(twin.path, target)
+                if twin.mode != mode:
+                    os.chmod(target, mode)
+                return True
+            files.remove(twin.path)
+        except OSError as error:
+            if error.errno not in (errno.ENOENT, errno.EXDEV):
+                raise
+        return False
+
+    def drop(self, digest: Digest) -> None:
+        """No copy of it is asked for."""
+        with self._guard:
+            twin = self._found.pop(digest, None)
+        if twin is not None:
+            files.remove(twin.path)
+
+    def clear(self) -> None:
+        """Forget all (they go with the session)."""
+        with self._guard:
+            self._found.clear()
+
+
+def _mark(found: os.stat_result) -> Tuple[int, int, int, int]:
+    return (found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
