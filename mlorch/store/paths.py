@@ -28,6 +28,10 @@ ELSEWHERE = ".mlorch-tmp"
 """The folder for temporaries on another file system than the project's."""
 
 
+Mount = Tuple[int, str]
+"""Device of a file system, and the number of its mount."""
+
+
 class Paths:
     """Resolves paths of one project. What it knows of folders is forgotten after a second, since steps may
     swap them."""
@@ -40,7 +44,7 @@ class Paths:
         self._real = tuple(sorted({os.path.realpath(path) for path in inside}))
         self._folders: Dict[str, bool] = {}
         self._until = 0.0
-        self._device: Optional[int] = None
+        self._mount: Optional[Mount] = None
 
     def absolute(self, path: str) -> str:
         """Absolute form of a root-relative (or allowed absolute) path. Raises EnvironmentFault where it
@@ -134,26 +138,26 @@ class Paths:
         own = os.path.join(self.area, "tmp")
         folder = os.path.dirname(absolute)
         try:
-            device = os.stat(folder).st_dev
+            mount = mount_of(folder)
         except (FileNotFoundError, NotADirectoryError):
             folder = _existing(folder)
-            device = os.stat(folder).st_dev
-        if self.is_own(device):
+            mount = mount_of(folder)
+        if self.is_own(mount):
             return own, True
         folder = os.path.realpath(folder)
         tops = [top for top in self._real if _within(folder, top)]
         while folder not in tops:
             above = os.path.dirname(folder)
-            if above == folder or os.stat(above).st_dev != device:
+            if above == folder or mount_of(above) != mount:
                 break
             folder = above
         return os.path.join(folder, ELSEWHERE), False
 
-    def is_own(self, device: int) -> bool:
-        """Whether it is the device of the project's own `.mlorch/tmp`."""
-        if self._device is None:
-            self._device = os.stat(_existing(os.path.join(self.area, "tmp"))).st_dev
-        return device == self._device
+    def is_own(self, mount: Mount) -> bool:
+        """Whether it is that of the project's own `.mlorch/tmp`."""
+        if self._mount is None:
+            self._mount = mount_of(_existing(os.path.join(self.area, "tmp")))
+        return mount == self._mount
 
     def is_temporary(self, folder: str) -> bool:
         """Whether `temporary` could have named this folder for another file system."""
@@ -207,6 +211,18 @@ def _names_descriptors() -> bool:
 
 def _within(path: str, folder: str) -> bool:
     return path == folder or path.startswith(folder if folder.endswith("/") else folder + "/")
+
+
+def mount_of(folder: str) -> Mount:
+    """What a rename can't leave: the file system, and the mount of it, as the same one may be bound in several places."""
+    fd = os.open(folder, getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        mount = ""
+        with contextlib.suppress(OSError), open(f"/proc/self/fdinfo/{fd}", encoding="ascii") as file:
+            mount = next((line for line in file if line.startswith("mnt_id:")), "")
+        return os.fstat(fd).st_dev, mount
+    finally:
+        os.close(fd)
 
 
 def _existing(folder: str) -> str:

@@ -15,7 +15,7 @@ from typing import Dict, Iterator, List, Optional, Tuple
 
 from mlorch.store import files
 from mlorch.store.index import blob, text
-from mlorch.store.paths import Paths
+from mlorch.store.paths import Mount, Paths
 from mlorch.store.session import Session, dead_sessions, reap
 
 ELSEWHERE = "elsewhere"
@@ -37,13 +37,13 @@ class Temporaries:
         """A free name on the project's own file system."""
         return self._own.name()
 
-    def beside(self, target: str, device: Optional[int] = None) -> str:
+    def beside(self, target: str, mount: Optional[Mount] = None) -> str:
         """A free name on the file system of `target`, for a copy that is being made.
 
         Args:
-            device: that of its folder, where it is known.
+            mount: that of its folder, where it is known.
         """
-        if device is not None and self._paths.is_own(device):
+        if mount is not None and self._paths.is_own(mount):
             return self._own.name()
         return self._session(target).name()
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 from typing import AbstractSet, ContextManager, Dict, List, Mapping, Optional, Sequence, Tuple
 
-from mlorch.errors import CorruptObject, EnvironmentFault
+from mlorch.errors import CorruptObject, EnvironmentFault, MachineFault
 from mlorch.model import Artifact, BoundOutput, Content, Entry
 from mlorch.ports import Placed, Publication
 from mlorch.store import files
 from mlorch.store.git import GitIndex
 from mlorch.store.ground import Ground, Parts
 from mlorch.store.objects import Objects
+from mlorch.store.paths import mount_of
 from mlorch.store.staging import STAGING, Staging
 from mlorch.store.translate import translated
 
@@ -74,15 +76,15 @@ class LocalWorkspace:
             return Placed(False)
         kept = self._make_parents(artifact.path, target)
         folder = os.path.dirname(target)
-        device = os.stat(folder).st_dev
-        temporary = self._parts.temporaries.beside(target, device)
+        mount = mount_of(folder)
+        temporary = self._parts.temporaries.beside(target, mount)
         entries = self._build(artifact, temporary)
         taken = self._parts.contents.moment()
         with self._paths.pinned(target) as pinned:
             kept += self._swap(temporary, pinned, publication)
         self._parts.contents.note(artifact.path, artifact.content, artifact.exclude, entries, taken)
         self._parts.publications.add(publication)
-        self._to_sync.setdefault(device, folder)
+        self._to_sync.setdefault(mount[0], folder)
         return Placed(True, kept)
 
     @translated
@@ -108,9 +110,10 @@ class LocalWorkspace:
     def _take_loose(self, artifact: Artifact, temporary: str) -> None:
         """Move in what the store does not hold: from staging, or from `kept/`."""
         content = artifact.content
+        between = self._parts.temporaries.beside(self._paths.absolute(artifact.path))
         absolute = self._ground.loose.take(content.digest)
         if absolute and self._ground.standing(self._paths.relative(absolute), artifact.exclude) == content:
-            files.move(absolute, temporary, self._parts.temporaries.own())
+            files.move(absolute, temporary, between)
             return
         path = self._parts.kept.find(content, artifact.exclude)
         if path is None:
@@ -119,7 +122,7 @@ class LocalWorkspace:
                 f"the content of `{artifact.path}` is not in the store (`store: false`) and stands nowhere",
                 "run again: it is made anew",
             )
-        files.move(self._paths.absolute(path), temporary, self._parts.temporaries.own())
+        files.move(self._paths.absolute(path), temporary, between)
         self._parts.kept.forget(content)
 
     def _swap(self, temporary: str, target: str, publication: Publication) -> Tuple[str, ...]:
@@ -138,6 +141,13 @@ class LocalWorkspace:
                 self._exchange(temporary, target, displaced)
             except FileNotFoundError:
                 continue  # it went away meanwhile
+            except OSError as error:
+                if error.errno != errno.EBUSY:
+                    raise
+                message = f"`{path}` is a mount point: it can't change places with what was made"
+                raise MachineFault(
+                    message, f"name a folder below it as the output, such as `{path}/made/`"
+                ) from error
             return self._ground.dispose(displaced, path, survey)
         raise EnvironmentFault(
             f"`{path}` keeps changing while it is written", "end what writes it, run again"

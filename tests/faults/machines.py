@@ -271,7 +271,7 @@ def jump_apart(bench: Bench) -> None:
 
 
 CAMPAIGNS = [
-    Campaign("full disks", strike_full, {"full disk": 60, "no inodes": 60}, 120, 4, need_root(), (2, 3, 9)),
+    Campaign("full disks", strike_full, {"full disk": 90, "no inodes": 90}, 180, 4, need_root(), (2, 3, 9)),
     Campaign(
         "limits",
         strike_limits,
@@ -281,7 +281,7 @@ CAMPAIGNS = [
         need_root(),
         (3, 9),
     ),
-    Campaign("read-only folders", strike_readonly, {"read-only folder": 75}, 75, 4, need_root(), (9,)),
+    Campaign("read-only folders", strike_readonly, {"read-only folder": 150}, 150, 4, need_root(), (9,)),
     Campaign(
         "power cuts",
         strike_power,
