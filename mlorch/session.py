@@ -302,7 +302,7 @@ def dry_run(session: Session, choice: Choice) -> DryRun:
     foreseer.start()
     decisions: List[Decision] = []
     problems: List[Problem] = []
-    warnings = [problem.sentence for problem in session.pipeline.warnings]
+    warned: Dict[str, Dict[str, None]] = {}
     ready = frontier.take()
     while ready:
         foreseer.follow(frontier.expanded)
@@ -320,13 +320,20 @@ def dry_run(session: Session, choice: Choice) -> DryRun:
             if decision.action == "skipped":
                 foreseer.skipped(instance)
             if decision.invocation is not None:
-                warnings += decision.invocation.warnings
+                for text in decision.invocation.warnings:
+                    warned.setdefault(text, {})[instance.step.id] = None
             frontier.finish(result)
         ready = frontier.take()
     if problems:
         raise SpecError(distinct(problems))
     check_effects(decisions)
-    return DryRun(decisions, world, frontier, decider, list(dict.fromkeys(warnings)))
+    warnings = [problem.sentence for problem in session.pipeline.warnings]
+    warnings += [f"{_whose(list(steps))}: {text}" for text, steps in warned.items()]
+    return DryRun(decisions, world, frontier, decider, warnings)
+
+
+def _whose(steps: Sequence[str]) -> str:
+    return steps[0] if len(steps) == 1 else f"{steps[0]} and {len(steps) - 1} more"
 
 
 def _look_at_checks(decider: Decider, decision: Decision) -> Tuple[Decision, Result]:

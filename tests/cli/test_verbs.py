@@ -41,9 +41,16 @@ def test_a_plan_tells_its_warnings_apart_from_the_answer(project):
     text = 'version: 1\nname: demo\nsteps:\n  fit: {run: "python gone.py"}\n'
     (project.cwd / "mlorch.yaml").write_text(text)
     planned = project("plan", "-q")
-    assert planned.stderr.startswith("warning: no code known for gone.py: correct the name")
+    assert planned.stderr.startswith("warning: fit: no code known for gone.py: correct the name")
     assert "warning" not in planned.stdout
     assert project("plan", "--json").stderr == ""
+
+
+def test_a_warning_names_the_steps_that_it_is_about(project):
+    steps = "".join(f"  {name}: {{run: 'python gone.py {name}'}}\n" for name in ("a", "b", "c"))
+    (project.cwd / "mlorch.yaml").write_text("version: 1\nname: demo\nsteps:\n" + steps)
+    (line,) = project("plan").stderr.splitlines()
+    assert line.startswith("warning: a and 2 more: no code known for gone.py")
 
 
 def test_what_the_file_is_warned_of_is_told_by_plan_and_run_too(project, pipeline_text):
