@@ -162,3 +162,18 @@ def test_no_page_is_wider_than_its_screen(browser: Chromium, address: str, width
     for page in OPENED:
         browser.open(address + page, width=width)
         assert browser.evaluate("document.documentElement.scrollWidth <= innerWidth"), page
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_nobody_is_shut_out(browser: Chromium, address: str, axe: str, scheme: str) -> None:
+    """What axe-core calls serious; of our own pages, not of the theme's frame around them. (That long lines can be scrolled
+    to without a mouse is the theme's care: its script does so where a pointer can hover, which a headless browser's can't.)"""
+    ask = (
+        "axe.run('.md-content', {rules: {'scrollable-region-focusable': {enabled: false}}}).then((found) => found.violations"
+        ".filter((one) => ['serious', 'critical'].includes(one.impact))"
+        ".map((one) => [one.id, one.nodes.length, one.nodes[0].html, one.nodes[0].failureSummary]))"
+    )
+    for page in ("index.html", "tutorial/index.html", "keys/index.html"):
+        browser.open(address + page, scheme=scheme)
+        browser.evaluate(axe)
+        assert browser.evaluate(ask) == [], page
