@@ -7,7 +7,7 @@ import os
 import re
 from array import array
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Dict, Iterator, Optional, Sequence
+from typing import TYPE_CHECKING, AbstractSet, Any, Dict, Iterator, Optional, Sequence
 
 from mlorch.asking import for_step
 from mlorch.partly import WHEN, remembered
@@ -49,15 +49,18 @@ def note_whether_steady(
         return
     witness.store = session.settings.store
     witness.owners, witness.partly, witness.gpus, witness.until = Owners(), None, False, float("inf")
-    quiet = not (dry.warnings or session.pipeline.hooks or session.pipeline.notify)
-    witness.steady = quiet and not session.stale() and all(_stands(session, item) for item in dry.decisions)
+    quiet = not (dry.warnings or session.pipeline.hooks or session.pipeline.notify) and not session.stale()
+    witness.open = frozenset(item.instance.step.id for item in dry.decisions if not _stands(session, item))
+    witness.steady = quiet and not witness.open
     for decision in dry.decisions:
         ttl = decision.instance.step.cache.ttl
-        if ttl is not None and decision.record is not None:
+        if ttl is not None and decision.record is not None and decision.action == "cached":
             witness.until = min(witness.until, decision.record.started + decision.record.seconds + ttl)
         if decision.invocation is not None and decision.invocation.needs.gpus:
             witness.gpus = True
-    if witness.steady and choice == Choice():
+    # A part that had something to do leaves what was remembered of the others as it is.
+    whole = session.part is None and len(witness.open) < len(session.pipeline.steps)
+    if choice == Choice() and quiet and (witness.steady or whole):
         witness.partly = remembered(session, dry)
         if witness.partly is not None:
             _note_owners(witness, session, dry)
@@ -73,9 +76,10 @@ def _note_owners(witness: Witness, session: Session, dry: DryRun) -> None:
             continue
         paths = [path for item in invocation.inputs for path in item.paths]
         paths += [artifact.path for artifact in record.outputs.values()]
+        paths += [output.path for output in invocation.outputs]
         witness.owners.own(step, (os.path.join(root, path.rstrip("/")) for path in paths))
         kept = [("objects", artifact.content.digest) for artifact in record.outputs.values()]
-        for folder, digest in [*kept, ("records", invocation.key)]:
+        for folder, digest in [*kept, ("records", invocation.key), ("records", record.key)]:
             witness.owners.own(step, (os.path.join(witness.store, folder, digest[7:9], digest[9:]),))
         code = {*code_of(decision.instance), *record.modules}
         witness.owners.own_code(step, (os.path.join(root, path) for path in code))
@@ -103,11 +107,20 @@ def _line_steps(partly: Optional[bytes], names: Sequence[bytes]) -> bytes:
     return array("I", [steps[name] for name in names]).tobytes()
 
 
-def parts_of_run(summary: RunSummary, store: str, partly: Optional[bytes] = None) -> Optional[Dict[str, Any]]:
+def parts_of_run(
+    summary: RunSummary, store: str, partly: Optional[bytes] = None, without: AbstractSet[str] = frozenset()
+) -> Optional[Dict[str, Any]]:
     """What of a run that had nothing to do is the same in the next one; None where it did something after all. Raises
-    OSError."""
+    OSError.
+
+    Args:
+        without: steps that did have something to do, and of which nothing is kept.
+    """
     totals = summary.totals()
-    if summary.exit_code or summary.warnings or totals["cached"] + totals["skipped"] < sum(totals.values()):
+    others = [item for item in summary.outcomes if item.step not in without]
+    if any(item.warnings or item.outcome not in ("cached", "skipped") for item in others):
+        return None
+    if not without and (summary.exit_code or summary.warnings):
         return None
     folder = os.path.join(store, "runs", summary.run)
     with open(os.path.join(folder, "events.jsonl"), "rb") as file:
@@ -115,19 +128,23 @@ def parts_of_run(summary: RunSummary, store: str, partly: Optional[bytes] = None
     with open(os.path.join(folder, "shape.json"), "rb") as file:
         shape = file.read()
     matches = [_STEP.match(line) for line in steps]
-    if end or b'"run.finished"' not in finished or not all(matches):
+    if end or b'"run.finished"' not in finished or not (without or all(matches)):
         return None
-    rows = [
-        b'{"kind":"%s",%s%s\n' % (match[1], WHEN, line[match.end() :])
+    open_names = {json.dumps(step).encode("ascii") for step in without}
+    kept = [
+        (match, line)
         for match, line in zip(matches, steps)
-        if match is not None
+        if match is not None and match[2] not in open_names
     ]
+    if without and len(kept) != len(others):
+        return None
+    rows = [b'{"kind":"%s",%s%s\n' % (match[1], WHEN, line[match.end() :]) for match, line in kept]
     return {
         "schema": json.loads(head)["schema"],
         "started": json.dumps(json.loads(started)["data"]),
         "totals": json.dumps(totals),
         "events": b"".join(rows),
-        "line_steps": _line_steps(partly, [match[2] for match in matches if match is not None]),
+        "line_steps": _line_steps(partly, [match[2] for match, _ in kept]),
         "partly": partly,
         "shape": shape,
     }

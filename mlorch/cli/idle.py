@@ -197,7 +197,7 @@ def remember_run(
     Args:
         known: what was remembered before, if the run looked only at a part.
     """
-    if not witness.steady or not _arguments:
+    if not (witness.steady or witness.partly) or not _arguments:
         return
     from mlorch.cli.common import document_text
     from mlorch.cli.screens import style_for
@@ -208,7 +208,7 @@ def remember_run(
     from mlorch.steady import parts_of_run
 
     try:
-        parts = parts_of_run(summary, witness.store, witness.partly)
+        parts = parts_of_run(summary, witness.store, witness.partly, witness.open)
     except (OSError, ValueError):
         return
     if parts is None or summary.store_bytes > LARGE_STORE:

@@ -138,6 +138,7 @@ def remember(
                 "store": witness.store,
                 "began": witness.began,
                 "until": until,
+                "open": sorted(witness.open),
                 "variables": names,
                 "environment": _environment(key, names),
                 "ledger": ledger_of([*questions["followed"], *questions["direct"]], area),
@@ -220,8 +221,8 @@ def _sound(root: str, name: str, data: bytes) -> Optional[Answer]:
     variables = entry["variables"]
     if not set(_own_variables()) <= set(variables) or _environment(key, variables) != entry["environment"]:
         return None
-    touched: Set[str] = set()
-    stands = True
+    touched: Set[str] = set(entry["open"])
+    stands = not touched
     for changed in (
         _changed(entry["direct"], REAL.lstat),
         _changed_objects(entry["shelves"]),

@@ -23,11 +23,13 @@ def questions_of(witness: Witness, store: str) -> Optional[Questions]:
     own = tuple(os.path.join(store, name) for name in OWN)
     inside = ("/proc/self/", *(path + "/" for path in own))
 
+    groups = {path: witness.owners.group(path, askers) for path, askers in witness.askers.items()}
+
     def kept(answers: Mapping[str, Any]) -> Dict[str, Any]:
         return {
             path: answer
             for path, answer in answers.items()
-            if path not in own and not path.startswith(inside)
+            if path not in own and not path.startswith(inside) and not _within(groups[path], witness.open)
         }
 
     followed, direct, listed = kept(witness.followed), kept(witness.direct), kept(witness.listed)
@@ -45,11 +47,15 @@ def questions_of(witness: Witness, store: str) -> Optional[Questions]:
         if not stat.S_ISLNK(sign[0]) and followed.get(path) == sign:
             del followed[path]
     kinds: Dict[str, Mapping[str, Any]] = {"followed": followed, "direct": direct, "listed": listed}
-    group, askers = witness.owners.group, witness.askers
     return {
-        kind: {path: (answer, group(path, askers[path])) for path, answer in found.items()}
+        kind: {path: (answer, groups[path]) for path, answer in found.items()}
         for kind, found in kinds.items()
     }
+
+
+def _within(group: Optional[Group], steps: AbstractSet[str]) -> bool:
+    """Whether an answer concerns these steps alone."""
+    return group is not None and bool(group.steps) and group.steps <= steps
 
 
 def packed(questions: Questions, objects: str) -> Dict[str, Any]:

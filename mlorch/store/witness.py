@@ -14,7 +14,7 @@ import os
 import stat
 import time
 from contextlib import contextmanager
-from typing import Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional, Set, Tuple
+from typing import Any, Callable, Dict, FrozenSet, Iterator, List, Mapping, NamedTuple, Optional, Set, Tuple
 
 from blake3 import blake3
 
@@ -111,6 +111,8 @@ class Witness:
         """When the first record that was used expires."""
         self.began = time.time_ns()
         """Before the first question."""
+        self.open: FrozenSet[str] = frozenset()
+        """Steps that have something to do: what concerns them alone is not remembered."""
         self.partly: Optional[bytes] = None
         """What a run that looks only at a part of the steps needs to know (see `partly`)."""
         self._alone: Dict[str, Set[str]] = {}

@@ -162,6 +162,20 @@ def test_changes_add_up(desk: Desk) -> None:
     assert (desk.root / "out/two").read_text() == "2\ntwo"
 
 
+def test_a_run_that_did_something_is_remembered_but_for_what_it_did(desk: Desk) -> None:
+    desk.run()
+    time.sleep(MARGIN)
+    desk.write("in/right", "1\n")
+    assert desk.ran() == {"right": "succeeded"}
+    desk.write("in/two", "2\n")
+    assert desk.ran() == {"two": "succeeded"}
+    assert desk.parts == [["right", "two"]]
+    time.sleep(MARGIN)
+    before = desk.idle
+    assert (desk.ran(), desk.idle) == ({}, before)
+    assert (desk.ran(), desk.idle) == ({}, before + 1)
+
+
 def change_param(desk: Desk) -> None:
     desk.write("mlorch.yaml", PIPELINE.replace("hello", "goodbye"))
 

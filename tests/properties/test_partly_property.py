@@ -41,6 +41,11 @@ class Careful(Author):
 
     KINDS = ("shell", "shell", "matrix", "split", "cond", "inplace", "script", "call", "glob", "flaky")
 
+    def __init__(self, seed: int) -> None:
+        super().__init__(seed)
+        self.others = ((), (), ("fail",), ("dynamic",))[seed % 4]
+        """What else than `KINDS`: such projects take the long path more often."""
+
     def project(self) -> Project:
         made = super().project()
         for index in range(3, SOURCES):
@@ -62,6 +67,7 @@ class Careful(Author):
             kinds += ["gather", "borrowed"]
         if project.outputs_of(("split",)):
             kinds += ["folder"]
+        kinds += [kind for kind in self.others if kind != "dynamic" or "folder" in kinds]
         if len(project.outputs_of(("shell", "cond"))) > 1:
             kinds += ["first"]
         kind = self.chance.choice(kinds)
@@ -85,7 +91,7 @@ class Twin:
     """A project on disk."""
 
     def __init__(self, seed: int, remembers: bool) -> None:
-        self.author = Careful(seed) if seed % 4 else Author(seed)
+        self.author = Careful(seed)
         self.root = tempfile.mkdtemp(prefix="partly")
         self.remembers = remembers
         self.project = self.author.project()
