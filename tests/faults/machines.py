@@ -271,7 +271,7 @@ def jump_apart(bench: Bench) -> None:
 
 
 CAMPAIGNS = [
-    Campaign("full disks", strike_full, {"full disk": 90, "no inodes": 90}, 180, 4, need_root(), (2, 3, 9)),
+    Campaign("full disks", strike_full, {"full disk": 80, "no inodes": 80}, 180, 4, need_root(), (2, 3, 9)),
     Campaign(
         "limits",
         strike_limits,

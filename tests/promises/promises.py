@@ -95,6 +95,7 @@ PROMISES = (
             "store/test_store_objects.py::test_a_file_that_another_name_or_writer_could_change_is_copied",
             "store/test_store_workspace.py::test_an_edit_of_a_placed_file_does_not_reach_the_store",
             "acceptance/test_accept_files.py::test_an_edited_output_is_kept_and_restored",
+            "store/test_store_contents.py::test_an_edit_between_placing_an_output_and_looking_at_it_is_seen",
         ),
     ),
     Promise(
@@ -117,6 +118,9 @@ PROMISES = (
         (
             "faults/test_faults.py::test_nothing_is_lost",
             "faults/test_order.py::test_a_full_disk_is_not_the_steps_failure",
+            "faults/test_order.py::test_a_run_that_the_machine_ends_says_so_in_its_last_event",
+            "code/test_code_environment.py::test_what_can_not_be_looked_at_for_the_machine_is_not_taken_for_absent",
+            "hostile/test_hostile_mounts.py",
             "faults/test_order.py::test_a_short_write_is_finished",
             "store/test_store_kill.py::test_every_fault_point",
             "store/test_store_kill.py::test_no_more_descriptors_is_one_clear_error",
@@ -161,6 +165,9 @@ PROMISES = (
             "acceptance/test_accept_commands.py::test_values_reach_a_shell_as_they_are",
             "acceptance/test_accept_commands.py::test_where_a_value_would_become_shell_text_is_refused",
             "store/test_store_workspace.py::test_no_output_is_put_through_a_link_out_of_the_root",
+            "hostile/test_hostile_paths.py",
+            "hostile/test_hostile_injection.py",
+            "hostile/test_hostile_sinks.py",
             "hostile/test_hostile_repository.py",
         ),
     ),
@@ -173,6 +180,7 @@ PROMISES = (
             "acceptance/test_accept_params.py::test_a_secret_in_metrics_or_in_a_file_name_fails_the_step",
             "faults/test_order.py::test_a_secret_in_an_exception_is_masked_in_json",
             "engine_processes/test_masker.py",
+            "hostile/test_hostile_secrets.py",
         ),
     ),
     Promise(
