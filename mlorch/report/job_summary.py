@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Dict, List, Sequence
 
 from mlorch.model import Outcome, RunSummary
@@ -19,7 +20,9 @@ MOST_NODES = 150
 """A larger graph can't be read on that page."""
 LONGEST = 300
 SPECIAL = {char: "\\" + char for char in "\\`*_{}[]#|~"}
-SPECIAL.update({"<": "&lt;", ">": "&gt;", "&": "&amp;", "@": "@\u200b", "!": "\\!"})
+SPECIAL.update({"<": "&lt;", ">": "&gt;", "&": "&amp;", "!": "\\!"})
+MENTION = re.compile(r"(?<![A-Za-z0-9])@")
+"""`@someone`, who would be told of it; `train@1` is nobody."""
 WORDS = {"succeeded": "ran"}
 GLYPHS = {"succeeded": "ok"}
 
@@ -39,7 +42,7 @@ def md(text: str) -> str:
 
 def literal(text: str) -> str:
     """One clean line of text as Markdown that shows it letter by letter."""
-    return "".join(SPECIAL.get(char, char) for char in text)
+    return MENTION.sub("@\u200b", "".join(SPECIAL.get(char, char) for char in text))
 
 
 def _table(summary: RunSummary) -> str:
