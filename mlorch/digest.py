@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Optional
 
 from blake3 import blake3
 
@@ -69,11 +69,23 @@ def tag_floats(value: Any) -> Any:
     return value
 
 
+TAGS = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
+
+
+def tagged_float(value: Any) -> Optional[float]:
+    """The number that a tag stands for; None where a value is no tag, whatever a hostile file has in its place."""
+    if not isinstance(value, Mapping) or len(value) != 1:
+        return None
+    name = value.get("$float")
+    return TAGS.get(name) if isinstance(name, str) else None
+
+
 def untag_floats(value: Any) -> Any:
     """The inverse of `tag_floats`."""
     if isinstance(value, dict):
-        if len(value) == 1 and "$float" in value:
-            return float(value["$float"])
+        number = tagged_float(value)
+        if number is not None:
+            return number
         return {key: untag_floats(item) for key, item in value.items()}
     if isinstance(value, list):
         return [untag_floats(item) for item in value]

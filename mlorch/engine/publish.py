@@ -11,7 +11,7 @@ import stat
 from dataclasses import dataclass, field
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
-from mlorch.digest import tag_floats
+from mlorch.digest import tag_floats, tagged_float
 from mlorch.engine.masker import contains_secret, mask
 from mlorch.engine.undeclared import Producer, undeclared_reads, undeclared_sentences
 from mlorch.errors import NO_STEPS_DOING, MlorchError
@@ -323,7 +323,7 @@ def metrics_problem(metrics: Any) -> str:
     while waiting:
         name, value = waiting.pop()
         if isinstance(value, Mapping):
-            if set(value) == {"$float"}:
+            if tagged_float(value) is not None:
                 continue
             waiting.extend((f"{name}.{inner}", item) for inner, item in value.items())
         elif not isinstance(value, (int, float, str, bool)):

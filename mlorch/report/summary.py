@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Collection, List, Mapping, Optional, Tuple
 
+from mlorch.digest import tagged_float
 from mlorch.model import RunSummary, Value
 from mlorch.report.failures import Failures, overrides, run_command
 from mlorch.report.goals import is_number
@@ -203,6 +204,5 @@ def _same(one: Value, other: Value) -> bool:
 
 def untagged(value: Value) -> Value:
     """A tagged float as a person reads it."""
-    if isinstance(value, Mapping) and set(value) == {"$float"}:
-        return float(value["$float"])
-    return value
+    number = tagged_float(value)
+    return value if number is None else number

@@ -6,7 +6,7 @@ import os
 from typing import Dict, List, Mapping, Optional, Tuple
 
 from mlorch import store as stores
-from mlorch.digest import tag_floats
+from mlorch.digest import tag_floats, tagged_float
 from mlorch.engine.recipe import Recipe
 from mlorch.errors import EnvironmentFault, MlorchError
 from mlorch.model import Artifact, BoundOutput, Content, Ended, Entry, FunctionCommand, Record, Value
@@ -51,7 +51,7 @@ def _returned(old: Mapping[str, Value], new: Mapping[str, Value]) -> List[Differ
 def _flat(values: Mapping[str, Value], prefix: str = "") -> Dict[str, Value]:
     flat: Dict[str, Value] = {}
     for name, value in values.items():
-        if isinstance(value, Mapping) and set(value) != {"$float"}:
+        if isinstance(value, Mapping) and tagged_float(value) is None:
             flat.update(_flat(value, f"{prefix}{name}."))
         else:
             flat[prefix + name] = value

@@ -13,7 +13,7 @@ import typing
 from functools import lru_cache
 from typing import Any, Callable, Dict, FrozenSet, List, Mapping, Tuple, Type, TypeVar, Union
 
-from mlorch.digest import tag_floats
+from mlorch.digest import tag_floats, tagged_float
 from mlorch.errors import StoreError
 
 T = TypeVar("T")
@@ -171,8 +171,9 @@ def _exactly(kind: Any) -> Decoder:
 
 
 def _number(data: Any) -> float:
-    if isinstance(data, dict) and set(data) == {"$float"}:
-        return float(data["$float"])
+    number = tagged_float(data)
+    if number is not None:
+        return number
     if type(data) not in (int, float):
         raise ValueError("expected a number")
     return float(data)

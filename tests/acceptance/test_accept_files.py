@@ -3,6 +3,7 @@
 # ruff: noqa: E501  (a step per line, as pipelines are read best)
 from __future__ import annotations
 
+import json
 import os
 
 import pytest
@@ -366,6 +367,17 @@ def test_metrics_are_a_mapping_of_plain_values(project: Project, metrics: str, t
         'steps: {a: {run: "cp ${{ inputs.m }} ${{ outputs.metrics }}", inputs: {m: m.txt}, outputs: {metrics: m.json}}}'
     )
     assert told in project.run(code=1)["a"].error
+
+
+@pytest.mark.parametrize("value", ["x", 1, {}])
+def test_what_only_looks_like_a_tagged_number_is_a_mapping(project: Project, value: object) -> None:
+    """`{"$float": "nan"}` is how records write what JSON lacks; anything else of that shape is the user's."""
+    project.write("m.txt", json.dumps({"a": {"$float": value}}))
+    project.pipeline(
+        'steps: {a: {run: "cp ${{ inputs.m }} ${{ outputs.metrics }}", inputs: {m: m.txt}, outputs: {metrics: m.json}}}'
+    )
+    assert project.run().outcomes == {"a": "succeeded"}
+    assert project.run().outcomes == {"a": "cached"}
 
 
 def test_history_is_one_mapping_per_line(project: Project) -> None:
