@@ -1,12 +1,12 @@
-"""What a run's last event says of how it ended."""
+"""What is said of a run that has ended: how, and what is to be looked at."""
 
 from __future__ import annotations
 
-from typing import Dict, Optional, Sequence
+from typing import Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Set
 
 from mlorch.engine.hub import Hub
-from mlorch.errors import ExitCode, MlorchError
-from mlorch.model import Beside, Outcome, Value, totals_of
+from mlorch.errors import ExitCode, MlorchError, did_you_mean
+from mlorch.model import Beside, Outcome, Pipeline, Value, totals_of
 
 
 def status(outcomes: Sequence[Outcome], number: Optional[int]) -> str:
@@ -42,3 +42,38 @@ def cut_off(
         "totals": totals_of(hub.outcomes.values() if hub is not None else (), beside),
         "error": told,
     }
+
+
+def notes(hub: Hub, pipeline: Pipeline) -> List[str]:
+    """The warnings of a run's instances, and of its steps."""
+    found = list(hub.retired)
+    for outcome in hub.outcomes.values():
+        found += [f"{outcome.instance}: {text}" for text in outcome.warnings]
+    return found + _goals_of_nothing(pipeline, hub.outcomes.values())
+
+
+def _goals_of_nothing(pipeline: Pipeline, outcomes: Iterable[Outcome]) -> List[str]:
+    """A sentence for each `goal` of a metric that no instance of its step made: nothing would ever be marked by it."""
+    made: Dict[str, Set[str]] = {step.id: set() for step in pipeline.steps.values() if step.goal}
+    ended = set()
+    for outcome in outcomes:
+        if outcome.step in made and outcome.outcome in ("succeeded", "cached"):
+            ended.add(outcome.step)
+            made[outcome.step].update(_names(outcome.metrics))
+    found = []
+    for step in (pipeline.steps[name] for name in made if name in ended):
+        names = sorted(made[step.id])
+        for missing in (name for name in step.goal if name not in made[step.id]):
+            hint = did_you_mean(missing, names) or (
+                f"its metrics are {', '.join(names[:6])}" if names else "it makes no metrics at all"
+            )
+            found.append(f"{step.id}: `goal` names `{missing}`, which it does not make: {hint}")
+    return found
+
+
+def _names(metrics: Mapping[str, Value], prefix: str = "") -> Iterator[str]:
+    """Dotted names, of mappings too."""
+    for name, value in metrics.items():
+        yield prefix + name
+        if isinstance(value, Mapping):
+            yield from _names(value, f"{prefix}{name}.")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, List, Mapping, 
 from mlorch import __version__, timing
 from mlorch.caller import caller
 from mlorch.claims import touched_paths
-from mlorch.closing import cut_off, exit_code, status
+from mlorch.closing import cut_off, exit_code, notes, status
 from mlorch.engine.attempts import AttemptMaker
 from mlorch.engine.events import outcome_data, reason_data
 from mlorch.engine.foresight import Opened, expected_steps, widest
@@ -187,7 +187,7 @@ def _locked(session: Session, choice: Choice, options: Options, context: Context
             context.inbox.attach(hub.interrupt)
             outcomes = hub.run()
             unmatched = session.unmatched(choice, [item.instance for item in outcomes])
-            warnings = [*context.warnings, *dry.warnings, *_notes(hub), *unmatched]
+            warnings = [*context.warnings, *dry.warnings, *notes(hub, pipeline), *unmatched]
             code = exit_code(outcomes, hub.signal)
             size, reclaimable = store.size()
         except (MlorchError, OSError, KeyboardInterrupt, SystemExit) as error:
@@ -345,13 +345,6 @@ def _signals() -> Iterator[Inbox]:
 
 
 # ------------------------------------------------------------------------------------------------------------- summary
-
-
-def _notes(hub: Hub) -> List[str]:
-    notes = list(hub.retired)
-    for outcome in hub.outcomes.values():
-        notes += [f"{outcome.instance}: {text}" for text in outcome.warnings]
-    return notes
 
 
 def last_failed(store: Store, pipeline: str) -> bool:

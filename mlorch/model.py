@@ -724,6 +724,8 @@ class Outcome:
     cpu_seconds: float = 0.0
     undeclared: Tuple[str, ...] = ()
     """Files that it read (a cached one: once read) though it does not declare them."""
+    restored: Tuple[str, ...] = ()
+    """Of a cached one: paths where its outputs did not stand, and were put back from the store."""
     checks: Tuple[Checked, ...] = ()
     timings: Mapping[str, float] = field(default_factory=dict)
     """When its last attempt was `sent`, `started` and `recorded` (since the epoch); seconds of `spawn` and `collect`; its

@@ -118,7 +118,7 @@ def parts_of_run(
     """
     totals = summary.totals()
     others = [item for item in summary.outcomes if item.step not in without]
-    if any(item.warnings or item.outcome not in ("cached", "skipped") for item in others):
+    if any(item.warnings or item.restored or item.outcome not in ("cached", "skipped") for item in others):
         return None
     if not without and (summary.exit_code or summary.warnings):
         return None

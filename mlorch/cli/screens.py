@@ -6,7 +6,7 @@ import os
 import sys
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Callable, Iterator, List, Optional, Sequence, Set, TextIO, Union
+from typing import TYPE_CHECKING, Callable, Dict, Iterator, List, Optional, Sequence, Set, TextIO, Union
 
 from mlorch.cli.common import Options, document_text
 from mlorch.cli.complete import project_root
@@ -175,7 +175,8 @@ def tell_github(summary: RunSummary) -> None:
 def why_text(
     answers: Sequence[Explanation], pipeline: Pipeline, stored: Callable[[str], Optional[str]], style: Style
 ) -> str:
-    """One block per instance. `stored` gives the text of a source by digest."""
+    """One block per instance, or for all of which the same is to be said. `stored` gives a source's text by digest."""
+    from mlorch.report.reasons import listed
     from mlorch.report.why import Context, render_why
     from mlorch.store.paths import read_inside
 
@@ -185,8 +186,10 @@ def why_text(
         except (OSError, ValueError):
             return None  # a record may come from elsewhere and name any path
 
-    blocks = []
+    blocks: Dict[str, str] = {}
+    others: Dict[str, List[str]] = {}
     for answer in answers:
+        name = style.clean(answer.decision.instance.name)
         context = Context(
             previous=answer.previous,
             places=pipeline.param_places,
@@ -194,8 +197,16 @@ def why_text(
             causes=answer.causes,
             touched=answer.touched,
         )
-        blocks.append(render_why(answer.decision, stored, style, context))
-    return "\n".join(blocks)
+        block = render_why(answer.decision, stored, style, context)
+        told = block.replace(name, "", 1)
+        if told in blocks:
+            others[told].append(name)
+        else:
+            blocks[told], others[told] = block, []
+    return "\n".join(
+        block + (f"  and the same of {listed(others[told], 5)}\n" if others[told] else "")
+        for told, block in blocks.items()
+    )
 
 
 # --------------------------------------------------------------------------------------------- graph

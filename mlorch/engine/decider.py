@@ -174,7 +174,7 @@ class Decider:
         for step in upstream_steps(self.world, instance):
             for item in self.world.agreeing(instance, step).instances:
                 result = self.world.results.get(item.name)
-                if result is not None and result.status == "unknown" and len(found) < 3:
+                if result is not None and result.status == "unknown":
                     found.append(item.name)
         return found
 

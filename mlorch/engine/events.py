@@ -37,6 +37,7 @@ def outcome_data(outcome: Outcome, instance: Instance, pipeline: Pipeline) -> Di
         "timings": outcome.timings,
         "cpu_seconds": round(outcome.cpu_seconds, 6),
         "undeclared": list(outcome.undeclared),
+        "restored": list(outcome.restored),
         "checks": tag_floats([asdict(check) for check in outcome.checks]),
     }
     kept = {name: value for name, value in data.items() if value not in (None, "", 0, 0.0, [], {}, False)}

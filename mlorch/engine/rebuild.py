@@ -10,6 +10,7 @@ from mlorch.plan.manifest import can_match, differences
 
 _KINDS = {"value": "value", "upstream": "upstream", "cache": "version", "command": "command"}
 _LONGEST_VALUE = 60
+_MOST_PENDING = 3
 FAMILY_LIMIT = 64
 
 
@@ -59,9 +60,7 @@ def decide_partly(
     pending: Sequence[str],
 ) -> Verdict:
     """For a manifest with unknown rows: `run` where no record can match what is already known, else `maybe`."""
-    waits = tuple(Reason("upstream", name, text=f"{name} would run") for name in pending) or (
-        Reason("upstream", text="an upstream step would run"),
-    )
+    waits = _waits(pending)
     if not step.cache.enabled:
         return Verdict("run", (Reason("uncached", text="cache: false"),), nearest)
     # A family that was not read whole may hold a match beyond what was read.
@@ -71,6 +70,15 @@ def decide_partly(
         return Verdict("maybe", waits, nearest)
     known = why(invocation.manifest, nearest)
     return Verdict("run", known or waits, nearest)
+
+
+def _waits(pending: Sequence[str]) -> Tuple[Reason, ...]:
+    """One reason for each instance above that is not known yet; of many, how many more there are."""
+    found = [Reason("upstream", name, text=f"{name} would run") for name in pending]
+    if len(found) > _MOST_PENDING + 1:  # one more takes no more room than to say so
+        more = len(found) - _MOST_PENDING
+        found[_MOST_PENDING:] = [Reason("upstream", text=f"and {more} more")]
+    return tuple(found) or (Reason("upstream", text="an upstream step would run"),)
 
 
 def why(manifest: Manifest, nearest: Optional[Record]) -> Tuple[Reason, ...]:

@@ -140,12 +140,17 @@ class Settler:
                 tolerated=outcome.tolerated,
                 causes=(instance.name,),
             )
-        warnings += self._place(instance, record.outputs)
-        return replace(outcome, warnings=tuple(warnings)), Result(
+        changed, kept = self._place(instance, record.outputs)
+        restored = changed if outcome.outcome == "cached" else ()
+        return replace(outcome, warnings=(*warnings, *kept), restored=restored), Result(
             instance, "succeeded", record.outputs, metrics
         )
 
-    def _place(self, instance: Instance, outputs: Mapping[str, Artifact]) -> List[str]:
+    def _place(
+        self, instance: Instance, outputs: Mapping[str, Artifact]
+    ) -> Tuple[Tuple[str, ...], List[str]]:
+        """(the paths where something else stood, or nothing; a sentence for each thing that was kept)"""
+        changed: List[str] = []
         kept: List[str] = []
         # A folder before what lies in it.
         for name, artifact in sorted(outputs.items(), key=lambda item: item[1].path.count("/")):
@@ -160,8 +165,9 @@ class Settler:
             )
             placed = self._store.workspace.place(artifact, publication)
             self.publications[artifact.path] = publication
+            changed += [artifact.path] if placed.changed else []
             kept += [f"what stood at `{artifact.path}` is kept in `{path}`" for path in placed.kept]
-        return kept
+        return tuple(changed), kept
 
     def _withdraw(self, outputs: Mapping[str, Artifact]) -> List[str]:
         """The very content that fails a check does not stay where it was published; other versions do."""

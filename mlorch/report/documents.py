@@ -104,6 +104,7 @@ def _step(outcome: Outcome) -> Document:
         "causes": list(outcome.causes),
         "warnings": list(outcome.warnings),
         "log": outcome.log or None,
+        "restored": list(outcome.restored),
         "outputs": {name: _output(artifact) for name, artifact in outcome.outputs.items()},
         "metrics": plain(outcome.metrics),
     }

@@ -9,6 +9,7 @@ from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Set, 
 
 from mlorch.model import Event, Value
 from mlorch.report.plainjson import iso_time, line
+from mlorch.report.reasons import listed
 from mlorch.report.style import Style, seconds_text, style_of
 from mlorch.report.tally import CACHED, DONE, Tally, number, outcome_of, whole
 
@@ -303,7 +304,7 @@ def ended_text(outcome: str, data: Mapping[str, Value]) -> str:
         return f"{label}{took}: {data.get('error') or 'no reason given'}"
     causes = data.get("causes") or ()
     if outcome == "blocked" and causes:
-        return "blocked by " + ", ".join(str(cause) for cause in causes)
+        return "blocked by " + listed([str(cause) for cause in causes])
     return outcome
 
 

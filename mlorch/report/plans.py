@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Dict, List, Optional, Sequence, Tuple
 
 from mlorch.model import Decision, Plan
-from mlorch.report.reasons import sentence
+from mlorch.report.reasons import folded, listed
 from mlorch.report.style import PLAIN, Style, cells_of, is_narrow, pad, seconds_text, spread
 
 MOST_LINES = 20
@@ -73,14 +73,14 @@ def group(decisions: Sequence[Decision]) -> List[Group]:
 
 
 def _texts(decision: Decision, action: str) -> Tuple[str, ...]:
-    reasons = tuple(sentence(reason) for reason in decision.reasons)
+    reasons = tuple(folded(decision.reasons))
     if action in ("run", "failed"):
         return reasons or ("would run",)
     if action == "maybe":
         return tuple(f"maybe: {text}" if index == 0 else text for index, text in enumerate(reasons)) or (
             "maybe",
         )
-    behind = ", ".join(decision.causes[:3])
+    behind = listed(decision.causes)
     if action == "blocked":
         return (f"blocked by {behind}" if behind else "blocked",)
     if action == "skipped":

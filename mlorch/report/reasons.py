@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import Sequence
+from itertools import groupby
+from typing import List, Optional, Sequence, Tuple
 
 from mlorch.digest import tag_floats
 from mlorch.model import UNKNOWN, Reason, Value
 
 LONGEST = 40
+MOST_NAMES = 3
 
 PLAIN_SENTENCES = {
     "new": "never ran",
@@ -41,6 +43,39 @@ def sentence(reason: Reason) -> str:
     if reason.new is None and reason.old is not None:
         change = "removed"
     return f"{reason.kind} {change}: {reason.name}" if reason.name else f"{reason.kind} {change}"
+
+
+def folded(reasons: Sequence[Reason]) -> List[str]:
+    """A sentence for each reason, but one for all code files, and one for all packages, that came or went together, as
+    they do when a script is gone."""
+    found: List[str] = []
+    for coming, group in groupby(reasons, _coming):
+        together = list(group)
+        if coming is None or len(together) == 1:
+            found += [sentence(reason) for reason in together]
+        else:
+            what = "packages" if together[0].kind == "package" else "code"
+            change = "added" if coming[1] else "removed"
+            found.append(f"{what} {change}: {listed([reason.name for reason in together])}")
+    return found
+
+
+def _coming(reason: Reason) -> Optional[Tuple[str, bool]]:
+    """(kind, whether it came rather than went) of code and packages that are in one of the two keys only."""
+    if (
+        reason.kind not in ("code", "package")
+        or not reason.name
+        or (reason.old is None) == (reason.new is None)
+    ):
+        return None
+    return reason.kind, reason.old is None
+
+
+def listed(names: Sequence[str], most: int = MOST_NAMES) -> str:
+    """`a, b, c and 9 more`."""
+    if len(names) <= most + 1:  # one more takes no more room than to say so
+        return ", ".join(names)
+    return f"{', '.join(names[:most])} and {len(names) - most} more"
 
 
 def sentences(reasons: Sequence[Reason]) -> str:

@@ -82,8 +82,16 @@ def counts(totals: Mapping[str, int], order: Tuple[str, ...]) -> List[str]:
     return [f"{totals[name]} {WORDS.get(name, name)}" for name in order if totals[name]]
 
 
+def _counts(summary: RunSummary, totals: Mapping[str, int], order: Tuple[str, ...]) -> List[str]:
+    """As `counts`, with how many cached instances had outputs put back: `5 cached (1 restored)`."""
+    restored = sum(bool(outcome.restored) for outcome in summary.outcomes)
+    parts = counts(totals, order)
+    cached = f"{totals['cached']} cached"
+    return [f"{part} ({restored} restored)" if restored and part == cached else part for part in parts]
+
+
 def _failed(summary: RunSummary, totals: Mapping[str, int], style: Style) -> List[str]:
-    parts = counts(totals, ("failed", "succeeded", "cached", "skipped", "blocked", "cancelled"))
+    parts = _counts(summary, totals, ("failed", "succeeded", "cached", "skipped", "blocked", "cancelled"))
     took = seconds_text(summary.seconds)
     text = (
         f"{style.glyph('failed')} {style.clean(summary.pipeline.name)} failed in {took}: {', '.join(parts)}"
@@ -95,7 +103,7 @@ def _failed(summary: RunSummary, totals: Mapping[str, int], style: Style) -> Lis
 
 
 def _cancelled(summary: RunSummary, totals: Mapping[str, int], style: Style) -> List[str]:
-    parts = counts(totals, ("failed", "succeeded", "cached", "skipped", "blocked", "cancelled"))
+    parts = _counts(summary, totals, ("failed", "succeeded", "cached", "skipped", "blocked", "cancelled"))
     took = seconds_text(summary.seconds)
     name = style.clean(summary.pipeline.name)
     text = f"{style.glyph('cancelled')} {name} cancelled after {took}: {', '.join(parts)}"
@@ -116,11 +124,11 @@ def _finished(summary: RunSummary, totals: Mapping[str, int], style: Style) -> L
     name, took = style.clean(summary.pipeline.name), seconds_text(summary.seconds)
     text = f"{style.glyph('ok')} {name} finished in {took}"
     lines = [_painted(spread(text, f"run {summary.run}", style.width), "green", style)]
-    parts = counts(totals, ("succeeded", "cached", "skipped", "failed", "blocked"))
+    parts = _counts(summary, totals, ("succeeded", "cached", "skipped", "failed", "blocked"))
     saved = _saved(summary)
     if saved >= 0.05:
         share = round(100 * saved / (saved + summary.seconds))
-        parts.append(f"saved {seconds_text(saved)} ({share}%)")
+        parts += [f"saved {seconds_text(saved)} ({share}%)"] if share else []
     lines.append("  " + f" {style.glyph('dot')} ".join(parts))
     changes = metric_changes(summary)
     lines += _metric_lines(changes, style)
@@ -132,7 +140,7 @@ def _finished(summary: RunSummary, totals: Mapping[str, int], style: Style) -> L
 def up_to_date(summary: RunSummary, style: Style) -> Tuple[str, str]:
     """What is told of a run that had nothing to do, before and after the time that it took."""
     totals = summary.totals()
-    parts = ", ".join(counts(totals, ("cached", "skipped"))) or "no steps"
+    parts = ", ".join(_counts(summary, totals, ("cached", "skipped"))) or "no steps"
     saved = _saved(summary)
     gain = f" (saved {seconds_text(saved)})" if saved >= 0.05 else ""
     state = "is up to date" if totals["cached"] else "has nothing to do"

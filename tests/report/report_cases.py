@@ -155,6 +155,24 @@ def plan_up_to_date() -> str:
 
 
 @case
+def plan_script_gone() -> str:
+    """A row for all code that went with a script, and one for all packages; what came alone keeps its sentence."""
+    gone = [Reason("code", name, old=digest_of("a")) for name in ("lib/__init__.py", "lib/a.py", "train.py")]
+    gone += [
+        Reason("package", name, old="1.0") for name in ("joblib", "numpy", "scikit-learn", "scipy", "six")
+    ]
+    come = (Reason("code", "new.py", new=digest_of("b")), Reason("package", "torch", new="2.0"), WINDOW)
+    waits = [f"train@{index} would run" for index in range(3)]
+    decisions = [
+        make_decision("train", "run", reasons=tuple(gone)),
+        make_decision("fit", "run", reasons=come),
+        make_decision("choose", "maybe", *waits, "and 9 more"),
+        make_decision("page", "blocked", causes=tuple(f"train@{index}" for index in range(12))),
+    ]
+    return render_plan(make_plan(decisions))
+
+
+@case
 def plan_folded() -> str:
     decisions = [make_decision(f"train@{index}", "cached") for index in range(240)]
     decisions += [
