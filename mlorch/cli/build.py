@@ -44,10 +44,8 @@ VERBS: Dict[str, Verb] = {
     "report": Verb("report", "report", "One run as one HTML file that needs nothing else."),
     "artifacts": Verb("history", "artifacts", "What a run made."),
     "get": Verb("history", "get", "Fetch an artifact by name or digest."),
-    "notify": Verb("notify", "notify", "Send a test alert through every channel that the pipeline names."),
-    "reproduce": Verb(
-        "reproduce", "reproduce", "Execute a recorded step again in a scratch place and compare its outputs."
-    ),
+    "notify": Verb("notify", "notify", "Send a test alert through every channel of the pipeline."),
+    "reproduce": Verb("reproduce", "reproduce", "Execute a recorded step again and compare its outputs."),
     "verify": Verb(
         "care", "verify", "Digest the whole store again. Sees, too, that what records promise is there."
     ),

@@ -25,7 +25,7 @@ PIPELINE = typer.Argument(None, metavar="[PIPELINE]", autocompletion=complete_fi
 
 
 def notify(options: Options, action: Action = ACTION, pipeline: Optional[str] = PIPELINE) -> int:
-    """Send a test alert through every channel that the pipeline names."""
+    """Send a test alert through every channel of the pipeline."""
     del action
     from mlorch import app
     from mlorch.alerting import send_test

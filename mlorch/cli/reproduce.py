@@ -48,7 +48,7 @@ def reproduce(
     accept_environment: bool = ACCEPT,
     keep: Optional[str] = KEEP,
 ) -> int:
-    """Execute a recorded step again in a scratch place and compare its outputs."""
+    """Execute a recorded step again and compare its outputs."""
     from mlorch import app
     from mlorch.cli.screens import style_for
     from mlorch.reproduce.chosen import choose

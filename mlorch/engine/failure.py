@@ -29,7 +29,7 @@ _SCARCE = 1 << 16
 _MEANINGS = {
     126: "the command can't be executed",
     127: "a command was not found",
-    137: "killed, probably for want of memory",
+    137: "probably for want of memory",
     139: "it crashed with a segmentation fault",
 }
 

@@ -75,7 +75,7 @@ def find_artifact(store: Store, name: str, run: Optional[RunInfo] = None) -> Mad
     its = [item for item in dict.fromkeys(known) if name in (item.split("/")[0], item.split("@")[0])]
     hint = "one of " + ", ".join(its[:5]) if its else did_you_mean(name, sorted(set(known)))
     hint = hint or "write STEP/OUTPUT, a path or a digest; see `mlorch artifacts`"
-    where = f"in run {run.id}" if run else "in any run"
+    where = f"in run {run.id} (of `{run.name}`)" if run else "in any run"
     raise UsageError(f"there is no artifact `{name}` {where}", hint)
 
 

@@ -35,6 +35,8 @@ def _by_prefix(runs: Sequence[RunInfo], name: str) -> RunInfo:
         return near[0]
     if not near:
         hint = did_you_mean(name, [run.id for run in runs]) or "see `mlorch runs`"
+        if name.endswith((".yaml", ".yml")):
+            hint = "a run is meant here, and no pipeline; see `mlorch runs`"
         raise UsageError(f"no run begins with `{name}`", hint)
     ids = ", ".join(run.id for run in near[:5])
     raise UsageError(f"`{name}` is the beginning of {len(near)} runs", f"one of {ids}; give more letters")

@@ -81,3 +81,21 @@ def test_a_plan_says_how_many_more_it_waits_for(project):
         "fit@2 would run",
         "and 2 more",
     ]
+
+
+def test_where_a_run_is_meant_a_pipeline_is_told_so_and_a_run_says_whose_it_is(ran):
+    said = ran("logs", "mlorch.yaml", "load", code=2).stderr
+    assert "no run begins with `mlorch.yaml`" in said and "a run is meant here, and no pipeline" in said
+    assert "(of `demo`)" in ran("get", "nothing/here", "--run", "last", code=2).stderr
+
+
+def test_no_line_of_the_list_of_verbs_is_cut(project):
+    verbs = project("--help", COLUMNS="80").stdout.partition("Commands:")[2]
+    assert "notify" in verbs and "..." not in verbs
+
+
+def test_a_kill_is_said_once(project):
+    pipeline = project.cwd / "mlorch.yaml"
+    pipeline.write_text("version: 1\nname: k\nsteps:\n  a: {run: kill -9 $$}\n")
+    said = project("run", code=1).stderr
+    assert "failed after" in said and "killed by SIGKILL (probably for want of memory)" in said

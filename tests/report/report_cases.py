@@ -293,7 +293,7 @@ def summary_several_failed() -> str:
 def summary_exit_codes() -> str:
     texts = []
     cases = [
-        (137, "killed by SIGKILL (killed, probably for want of memory)", "", 3_100_000_000),
+        (137, "killed by SIGKILL (probably for want of memory)", "", 3_100_000_000),
         (139, "killed by SIGSEGV", "Segmentation fault", 0),
         (127, "exit 127: a command was not found", "/x/train.sh: line 3: pyhton: command not found", 0),
         (127, "exit 127: a command was not found", "nothing of use", 0),
