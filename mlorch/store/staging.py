@@ -8,7 +8,7 @@ import os
 import stat
 from typing import Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
-from mlorch.model import BoundOutput
+from mlorch.model import BoundOutput, Content
 from mlorch.ports import Publication
 from mlorch.store import files, session
 from mlorch.store.aside import AsideEntry, Asides, Owner
@@ -151,13 +151,13 @@ class Staging:
         return tuple(kept)
 
     def _clear_staging(self, outputs: Sequence[BoundOutput]) -> List[str]:
-        """Remove staging; contents that only staging holds (`store: false`) are kept by digest."""
+        """Remove staging; contents that it alone holds (`store: false`) are kept by digest."""
         kept = []
         for output in outputs:
             if output.staged and not output.store:
                 absolute = self._paths.absolute(output.staging)
                 content = self._ground.loose.take_at(absolute)
-                if content is not None and os.path.lexists(absolute):
+                if content is not None and os.path.lexists(absolute) and not self._held(output, content):
                     kept.append(self._parts.kept.take(absolute, output.path, content))
         if self._retire(outputs):
             return kept
@@ -170,6 +170,12 @@ class Staging:
                 if key is not None and os.path.isdir(key) and not set(os.listdir(key)) - {OWNER}:
                     self._drop_key(key)
         return kept
+
+    def _held(self, output: BoundOutput, content: Content) -> bool:
+        """Whether a content stands at its output already, or the store has it by another step."""
+        if self._parts.objects.has(content):
+            return True
+        return self._ground.standing(output.path, output.exclude) == content
 
     def _drop_key(self, key: str) -> None:
         """Remove a key's folder. Out of sight first: without its owner nobody could tell that a kill left it."""

@@ -380,6 +380,25 @@ def test_what_only_looks_like_a_tagged_number_is_a_mapping(project: Project, val
     assert project.run().outcomes == {"a": "cached"}
 
 
+def test_a_content_that_is_held_elsewhere_is_not_kept_again(project: Project) -> None:
+    """`store: false`, but the store has it from another step, or it stands already: what was staged is one copy too many."""
+    project.write("x.txt", "the same\n")
+    project.pipeline(
+        """
+        steps:
+          stored: {run: "cat ${{ inputs.x }} > ${{ outputs.o }}", inputs: {x: x.txt}, outputs: {o: a.txt}}
+          loose:
+            run: cat ${{ inputs.x }} > ${{ outputs.o }}
+            inputs: {x: "${{ steps.stored.outputs.o }}"}
+            outputs: {o: {path: b.txt, store: false}}
+          alone: {run: "echo alone > ${{ outputs.o }}", outputs: {o: {path: c.txt, store: false}}, cache: false}
+        """
+    )
+    for _ in range(2):
+        assert not project.run().summary.warnings
+    assert not (project.root / ".mlorch" / "kept").exists()
+
+
 def test_history_is_one_mapping_per_line(project: Project) -> None:
     project.pipeline(
         """
