@@ -19,10 +19,11 @@ from mlorch.model import (
     Place,
     Problem,
     Row,
+    Step,
     Value,
 )
 from mlorch.plan import paths
-from mlorch.plan.declare import BindError, Declarations, step_place
+from mlorch.plan.declare import BindError, Declarations, output_patterns, step_place
 from mlorch.plan.expand import Contents
 from mlorch.plan.names import Names, usable
 from mlorch.plan.world import NotYetKnown, World
@@ -80,7 +81,7 @@ class InputBinder:
         for path in clean:
             producer = self._producer(path)
             content = self._content(instance, path, spec.exclude)
-            if content is None and (self._settled or not (producer or self._pending(path))):
+            if content is None and (self._settled or not (producer or self._pending(instance, path))):
                 raise self._missing(instance, name, path, place)
             contents.append(content)
             producers.append(producer)
@@ -137,7 +138,7 @@ class InputBinder:
                 found.discard(path)
             elif not self._settled and not self._in_place(result.outputs[writer[1]]):
                 pending = True
-        if pending:
+        if pending or self._may_come(instance, pattern):
             raise NotYetKnown
         found = {
             path for path in found if not (paths.excluded(path, pattern, spec.exclude) or self._is_gone(path))
@@ -165,11 +166,26 @@ class InputBinder:
         writer = self._declarations.writer(path) if producer else None
         return writer[0].axes if writer is not None else {}
 
-    def _pending(self, path: str) -> bool:
-        """Whether something that has not run may still write inside this folder."""
-        return any(
+    def _pending(self, instance: Instance, path: str) -> bool:
+        """Whether something that has not run may still write this, or inside this folder."""
+        return self._may_come(instance, path) or any(
             self._status_of(inner) in ("", "unknown") for inner in self._declarations.written_inside(path)
         )
+
+    def _may_come(self, instance: Instance, pattern: str) -> bool:
+        """Whether a step whose instances become known only during the run may write what a path or glob names."""
+        if self._settled:
+            return False
+        unknown = [
+            step
+            for step in self._world.pipeline.steps.values()
+            if step.id != instance.step.id and not self._is_expanded(step)
+        ]
+        return any(paths.overlap(pattern, other) for step in unknown for other in output_patterns(step))
+
+    def _is_expanded(self, step: Step) -> bool:
+        expansion = self._world.expansions.get(step.id)
+        return expansion is not None and expansion.known
 
     def _status_of(self, path: str) -> str:
         writer = self._declarations.writer(path)
@@ -188,7 +204,9 @@ class InputBinder:
         if around is not None and not self._settled:
             artifact = self._artifact(around[0].name, around[1])
             return self._member(artifact, path[len(around[2]) + 1 :]) if artifact is not None else None
-        if not self._settled and (self._is_gone(path) or not self._stands(path)):
+        if not self._settled and (
+            self._is_gone(path) or self._may_come(instance, path) or not self._stands(path)
+        ):
             return None
         return self._contents.content(str(path), exclude)
 

@@ -352,3 +352,30 @@ def test_the_names_of_the_expression_language(project: Project) -> None:
         "0": 5, "1": 2.5, "2": "1-2-3", "3": "in.csv in data", "4": "yes", "5": 8.5, "6": "3", "7": "fallback",
         "8": "in text: true",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("path", ["parts/up/*.txt", "parts/up", "parts/up/one.txt"])
+def test_what_instances_not_yet_known_may_make_is_waited_for(project: Project, path: str) -> None:
+    """A path or glob over outputs of a step whose axis another step makes, whatever an earlier run left there."""
+    for names in ("one two", "one three four"):
+        project.pipeline(
+            """
+            steps:
+              split:
+                run: 'for n in NAMES; do echo $n > ${{ outputs.d }}/$n; done'
+                outputs: {d: parts/raw/}
+              up:
+                run: tr a-z A-Z < ${{ matrix.part }} > ${{ outputs.o }}
+                matrix: {part: "${{ steps.split.outputs.d }}"}
+                outputs: {o: "parts/up/${{ step.instance }}.txt"}
+              all:
+                run: find ${{ inputs.i }} -type f | sort | xargs cat > ${{ outputs.o }}
+                inputs: {i: PATH}
+                outputs: {o: all.txt}
+            """.replace("PATH", path).replace("NAMES", names)
+        )
+        assert project.planned()["all"] != "cached"
+        project.run()
+        wanted = ["one"] if path.endswith("one.txt") else sorted(names.split())
+        assert project.read("all.txt") == "".join(name.upper() + "\n" for name in wanted)
+        assert project.run().executed == set()

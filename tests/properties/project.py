@@ -257,12 +257,6 @@ class Author:
         pattern = (
             f"work/{self.chance.choice(many)}/*.txt" if many and self.chance.random() < 0.6 else "data/*.txt"
         )
-        if (
-            many
-            and pattern.startswith("work")
-            and project.steps[pattern.split("/")[1]]["x-kind"] == "dynamic"
-        ):
-            pattern = "data/*.txt"
         step = self._base(project, name, "cat ${{ inputs.a }} > ${{ outputs.out }}")
         step["inputs"] = {"a": pattern}
         return step
