@@ -13,7 +13,7 @@ import signal
 import subprocess
 import time
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Callable, Dict, List, Optional, Tuple
 
 DEADLINE = 120.0
 """Seconds for any one answer, on a machine that does many other things."""
@@ -62,6 +62,7 @@ class LanguageServer:
         self._count = 0
         self._version = 0
         self._diagnostics: Dict[str, List[Dict[str, Any]]] = {}
+        self._configured = False
         folders = [{"uri": folder.as_uri(), "name": folder.name}]
         document = {
             "synchronization": {},
@@ -79,6 +80,7 @@ class LanguageServer:
         )
         self._tell("initialized")
         self._tell("workspace/didChangeConfiguration", settings=self._settings)
+        self._wait_until(lambda: self._configured)  # before that it offers nothing of any schema
 
     def close(self) -> None:
         """End the server and its children, and wait for it."""
@@ -94,9 +96,7 @@ class LanguageServer:
         """What an editor underlines in each of these files, opened together: `LINE: message`, from line 1, sorted."""
         for path in paths:
             self._open(path, path.read_text(encoding="utf-8"))
-        until = time.monotonic() + DEADLINE
-        while not all(path.as_uri() in self._diagnostics for path in paths):
-            self._handle(self._next(until))
+        self._wait_until(lambda: all(path.as_uri() in self._diagnostics for path in paths))
         found = [self._diagnostics[path.as_uri()] for path in paths]
         for path in paths:
             self._close(path)
@@ -117,6 +117,7 @@ class LanguageServer:
     def _at(self, path: Path, text: str, question: str) -> Any:
         before, after = text.split("|", 1)
         self._open(path, before + after)
+        self._wait_until(lambda: path.as_uri() in self._diagnostics)  # it knows the file's schema then
         place = {"line": before.count("\n"), "character": len(before) - before.rfind("\n") - 1}
         answer = self.ask(f"textDocument/{question}", textDocument={"uri": path.as_uri()}, position=place)
         self._close(path)
@@ -148,6 +149,11 @@ class LanguageServer:
                 return message["result"]
             self._handle(message)
 
+    def _wait_until(self, reached: Callable[[], bool]) -> None:
+        until = time.monotonic() + DEADLINE
+        while not reached():
+            self._handle(self._next(until))
+
     def _tell(self, method: str, **parameters: Any) -> None:
         self._send({"method": method, "params": parameters})
 
@@ -159,6 +165,7 @@ class LanguageServer:
         elif method == "workspace/configuration":
             found = [self._settings.get(item["section"].strip("[]")) for item in parameters["items"]]
             self._send({"id": message["id"], "result": found})
+            self._configured = True
         elif "id" in message:
             self._send({"id": message["id"], "result": None})
 
