@@ -29,6 +29,8 @@ from fakes import FakeLauncher, FakeLog, FakeStore
 SHARDS = 4
 CASES = int(os.environ.get("MLORCH_ENGINE_CASES", "1000")) // SHARDS
 WORDS = ["ash", "elm", "fir", "oak"]
+IN_MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+"""Where the fakes' files are: what is tried here needs no disk."""
 
 
 @st.composite
@@ -98,7 +100,7 @@ class Place:
     """A project folder with its fake store."""
 
     def __init__(self, steps: Dict[str, Dict[str, Any]]) -> None:
-        self.root = tempfile.mkdtemp(prefix="engine")
+        self.root = tempfile.mkdtemp(prefix="engine", dir=IN_MEMORY)
         self.store = FakeStore(self.root)
         self.steps = steps
         self.sources: Dict[str, str] = {"a.txt": "ash\noak\n", "b.txt": "fir\n"}
