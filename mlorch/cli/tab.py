@@ -34,14 +34,18 @@ class Tab:
         """The words before the one that is to be completed, without `mlorch`."""
         self._said = io.StringIO()
         self._redirection = redirect_stdout(self._said)
-        # Typer would load it to take markup out of help texts, which have none: 60 ms at each press of Tab.
-        sys.modules.setdefault("rich", None)  # type: ignore[arg-type]
+        self._hides = "rich" not in sys.modules
+        """Typer would load it to take markup out of help texts, which have none: 60 ms at each press of Tab."""
 
     def __enter__(self) -> None:
         self._redirection.__enter__()
+        if self._hides:
+            sys.modules["rich"] = None  # type: ignore[assignment]
 
     def __exit__(self, *how: Any) -> None:
         self._redirection.__exit__(*how)
+        if self._hides:
+            del sys.modules["rich"]
         for line in self._said.getvalue().splitlines(keepends=True):
             sys.stdout.write(line[len(self._standing) :] if line.startswith(self._standing) else line)
 
