@@ -4,7 +4,8 @@ PYTHON ?=
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
 # one worker per core; a worker takes over tests that another has not begun
-WORKERS ?= -n auto --dist worksteal
+# one more than there are cores: many tests wait for processes
+WORKERS ?= -n $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1) --dist worksteal
 # for `make fuzz`, shared by all targets
 FUZZ_SECONDS ?= 3600
 # of ten edits each, for `make soak`

@@ -7,6 +7,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 failed= missing=
+WORKERS=$(expr "$(getconf _NPROCESSORS_ONLN)" + 1)
 # The default Python runs the correctness property at length; the others see that it holds there too.
 export MLORCH_SCENARIOS="${MLORCH_SCENARIOS:-10}" MLORCH_EDITS="${MLORCH_EDITS:-5}" MLORCH_ENGINE_CASES="${MLORCH_ENGINE_CASES:-200}"
 # What tests the system, a browser or other tools more than Python is tested once, by the default Python.
@@ -19,7 +20,7 @@ for version; do
     echo "== tests on Python $version ($python)"
     PYTHON=$python sh tools/setup.sh ".venv-$version" dev
     # shellcheck disable=SC2046,SC2086  # the arguments are words
-    if ! ".venv-$version/bin/python" -m pytest -q -n auto --dist worksteal $ELSEWHERE $(echo "${PYTEST_ARGS:-}" | sed "s/{}/$version/g"); then
+    if ! ".venv-$version/bin/python" -m pytest -q -n "$WORKERS" --dist worksteal $ELSEWHERE $(echo "${PYTEST_ARGS:-}" | sed "s/{}/$version/g"); then
         failed="$failed $version"
     fi
 done
