@@ -3,8 +3,7 @@
 PYTHON ?=
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
-# one worker per core; a worker takes over tests that another has not begun
-# one more than there are cores: many tests wait for processes
+# one worker more than there are cores, as many tests wait for processes; a worker takes over tests that another has not begun
 WORKERS ?= -n $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1) --dist worksteal
 # for `make fuzz`, shared by all targets
 FUZZ_SECONDS ?= 3600
