@@ -211,9 +211,11 @@ class InputBinder:
         return self._contents.content(str(path), exclude)
 
     def _is_gone(self, path: str) -> bool:
-        """Whether a run would have moved it aside by now."""
+        """Whether a run would have moved it aside by now. What was another step's then and is declared now is put back."""
         gone = self._world.gone
-        return bool(gone) and (path in gone or any(paths.inside(path, folder) for folder in gone))
+        if not gone or self._declarations.writer(path) is not None:
+            return False
+        return path in gone or any(paths.inside(path, folder) for folder in gone)
 
     def _stands(self, path: str) -> bool:
         """Whether all that steps make inside a folder is done. Raises NotYetKnown where the disk does not yet show it as

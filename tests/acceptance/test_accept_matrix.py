@@ -379,3 +379,22 @@ def test_what_instances_not_yet_known_may_make_is_waited_for(project: Project, p
         wanted = ["one"] if path.endswith("one.txt") else sorted(names.split())
         assert project.read("all.txt") == "".join(name.upper() + "\n" for name in wanted)
         assert project.run().executed == set()
+
+
+def test_what_a_renamed_step_makes_again_is_not_gone(project: Project) -> None:
+    """Its instances become known only after the run has moved aside what it published under its old name."""
+    text = """
+        steps:
+          split: {run: "echo a > ${{ outputs.d }}/one", outputs: {d: parts/raw/}}
+          NAME:
+            run: cat ${{ matrix.part }} > ${{ outputs.o }}
+            matrix: {part: "${{ steps.split.outputs.d }}"}
+            outputs: {o: "parts/up/${{ step.instance }}.txt"}
+          all: {run: "cat ${{ inputs.i }} > ${{ outputs.o }}", inputs: {i: "parts/up/*.txt"}, outputs: {o: all.txt}}
+        """
+    project.pipeline(text.replace("NAME", "before"))
+    project.run()
+    project.pipeline(text.replace("NAME", "after"))
+    project.run()
+    assert project.read("all.txt") == "a\n"
+    assert project.run().executed == set()
