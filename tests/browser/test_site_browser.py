@@ -124,6 +124,9 @@ def address(site: Path) -> Iterator[str]:
     """Where a server of this test's own serves the site."""
 
     class Quiet(http.server.SimpleHTTPRequestHandler):
+        timeout = 3
+        """Seconds: a browser opens connections in store, and their threads must not outlive this test for long."""
+
         def log_message(self, *_: object) -> None:
             pass
 
