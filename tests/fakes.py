@@ -138,9 +138,8 @@ class FakeStore:
         return iter(list(reversed(self.by_key.get(key, []))))
 
     def _all(self) -> List[Record]:
-        return sorted(
-            (item for items in self.by_key.values() for item in items), key=lambda item: -item.started
-        )
+        kept = list(self.by_key.values())  # the thread that commits adds to them meanwhile
+        return sorted((item for items in kept for item in list(items)), key=lambda item: -item.started)
 
     def family(self, family: Digest, limit: int = 64) -> List[Record]:
         return [item for item in self._all() if item.family == family][:limit]
