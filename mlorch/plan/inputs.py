@@ -48,6 +48,8 @@ class InputBinder:
         self._declarations = declarations
         self._contents = contents
         self._settled = settled
+        self._unknown = [step for step in world.pipeline.steps.values() if step.matrix is not None]
+        """Steps whose instances may not be known yet; it only shrinks, as this is asked for each input."""
         self._root = root
         self._members: Dict[Digest, Tuple[Mapping[str, Entry], AbstractSet[str]]] = {}
         """Folder -> (its files by path, the folders in it)."""
@@ -176,12 +178,12 @@ class InputBinder:
         """Whether a step whose instances become known only during the run may write what a path or glob names."""
         if self._settled:
             return False
-        unknown = [
-            step
-            for step in self._world.pipeline.steps.values()
-            if step.id != instance.step.id and not self._is_expanded(step)
-        ]
-        return any(paths.overlap(pattern, other) for step in unknown for other in output_patterns(step))
+        self._unknown = [step for step in self._unknown if not self._is_expanded(step)]
+        return any(
+            step.id != instance.step.id and paths.overlap(pattern, other)
+            for step in self._unknown
+            for other in output_patterns(step)
+        )
 
     def _is_expanded(self, step: Step) -> bool:
         expansion = self._world.expansions.get(step.id)
