@@ -5,7 +5,6 @@ from __future__ import annotations
 import glob
 import os
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, AbstractSet, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from mlorch import spec, timing
@@ -28,6 +27,7 @@ from mlorch.steady import looking, note_whether_steady
 from mlorch.store import open_store as open_store_of
 from mlorch.store.plans import Asked, Plans
 from mlorch.timing import timed
+from mlorch.values import dataclass
 
 if TYPE_CHECKING:
     from mlorch.ports import Listener

@@ -8,7 +8,6 @@ import signal
 import sys
 import time
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from mlorch import __version__, timing
@@ -36,6 +35,7 @@ from mlorch.ports import Launcher, Lease, Listener, RunLog, Store
 from mlorch.session import Choice, DryRun, Session, dry_run, open_session
 from mlorch.steady import looking, note_whether_steady
 from mlorch.store import new_run_id, open_store
+from mlorch.values import dataclass
 
 if TYPE_CHECKING:
     from mlorch.app import Options

@@ -10,8 +10,10 @@ seconds, times seconds since the epoch (UTC). Nothing here imports anything of m
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Dict, FrozenSet, Iterable, List, Mapping, Optional, Tuple, Union
+
+from mlorch.values import dataclass
 
 Value = Any
 """None, bool, int, float, str, or lists and string-keyed mappings of these; strings may be ArtifactPath."""

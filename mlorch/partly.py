@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 from array import array
-from dataclasses import dataclass
 from typing import (
     TYPE_CHECKING,
     Any,
@@ -28,6 +27,7 @@ from typing import (
 from mlorch.errors import SpecError
 from mlorch.model import Beside, Decision, Event, Instance, Outcome, Result, RunSummary
 from mlorch.store.answers import frozen, thawed
+from mlorch.values import dataclass
 
 if TYPE_CHECKING:
     from mlorch.app import Loaded, Request

@@ -7,7 +7,7 @@ sentence and a hint.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import (
     AbstractSet,
     Callable,
@@ -35,6 +35,7 @@ from mlorch.model import (
     Record,
     Value,
 )
+from mlorch.values import dataclass
 
 
 class Listener(Protocol):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Callable, Dict, FrozenSet, List, Mapping, Optional, Sequence, Tuple
 
@@ -31,6 +31,7 @@ from mlorch.plan.signatures import Signatures
 from mlorch.plan.world import Expansion, World
 from mlorch.ports import Publication, Store
 from mlorch.timing import timed
+from mlorch.values import dataclass
 
 if TYPE_CHECKING:
     from mlorch.engine.decider import Decider

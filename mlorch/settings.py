@@ -17,11 +17,11 @@ from __future__ import annotations
 import os
 import re
 import stat
-from dataclasses import dataclass
 from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
 
 from mlorch.errors import SpecError, did_you_mean, unless_blind
 from mlorch.model import Place, Problem, Settings, SourceFile
+from mlorch.values import dataclass
 
 FILE = "mlorch.toml"
 COLORS = ("auto", "always", "never")

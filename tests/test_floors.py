@@ -12,6 +12,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 FLOORS: Dict[str, float] = {
     "__init__": 0,
+    "values": -1,
     "model": 0,
     "errors": 0,
     "compat": 0,

@@ -6,7 +6,6 @@ import errno
 import inspect
 import json as json_module
 import sys
-from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Callable, Mapping, Optional, get_type_hints
 
@@ -16,6 +15,7 @@ from mlorch import __version__
 from mlorch.cli import tell_unwritten
 from mlorch.cli.complete import complete_folders
 from mlorch.errors import EnvironmentFault, ExitCode, MlorchError, UsageError, fault_of
+from mlorch.values import dataclass
 
 MACHINE = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO, errno.ENOMEM}
 MACHINE |= {

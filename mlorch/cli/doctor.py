@@ -9,7 +9,6 @@ import platform
 import shutil
 import sys
 import tempfile
-from dataclasses import dataclass
 from typing import Any, Dict, List, Mapping, Optional
 
 from mlorch import __version__
@@ -21,6 +20,7 @@ from mlorch.report.style import bytes_text
 from mlorch.spec.schema import schema_path
 from mlorch.store.check import REMOTE, mount_kind
 from mlorch.store.paths import AREA
+from mlorch.values import dataclass
 
 PACKAGES = ("typer", "rich", "PyYAML", "jsonschema", "joblib", "blake3")
 FICLONE = 0x40049409

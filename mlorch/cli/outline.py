@@ -9,8 +9,10 @@ from __future__ import annotations
 import os
 import re
 import stat
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Dict, Iterator, List, Sequence, Tuple
+
+from mlorch.values import dataclass
 
 LARGEST = 4 << 20
 KEY = re.compile(r"^( *)(?:- +)?[\"']?([A-Za-z_][\w.-]*)[\"']?\s*:(?:\s+(.*))?$")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Callable, Dict, Iterator, List, Optional, Sequence, Set, TextIO, Union
 
 from mlorch.cli.common import Options, document_text
@@ -14,6 +13,7 @@ from mlorch.errors import EnvironmentFault, MlorchError
 from mlorch.model import Explanation, Pipeline, Problem, RunSummary, Settings, SourceFile
 from mlorch.report.style import Style, is_live, is_terminal, style_of
 from mlorch.settings import read_settings
+from mlorch.values import dataclass
 
 if TYPE_CHECKING:
     from mlorch.app import GraphAnswer

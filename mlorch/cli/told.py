@@ -10,8 +10,10 @@ import json
 import os
 import re
 import stat
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Dict, Iterator, List, Mapping
+
+from mlorch.values import dataclass
 
 LARGEST = 1 << 20
 """Bytes that are read: some thousand instances."""

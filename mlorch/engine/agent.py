@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, List, Optional, Tuple
 
 from mlorch.engine import process
@@ -14,6 +14,7 @@ from mlorch.engine.guardian import Guardian
 from mlorch.engine.lingering import Orphans, group_lives
 from mlorch.engine.masker import SHORTEST, MaskedLog, mask
 from mlorch.model import Attempt, Ended
+from mlorch.values import dataclass
 
 if TYPE_CHECKING:
     from mlorch.engine.zygote import Zygotes

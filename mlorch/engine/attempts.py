@@ -7,7 +7,7 @@ import json
 import os
 import re
 import shlex
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Mapping, Sequence, Tuple
 
 from mlorch.engine.by_hand import folder_lines, hand_script
@@ -18,6 +18,7 @@ from mlorch.errors import MlorchError
 from mlorch.model import ArgvCommand, Attempt, FunctionCommand, Hook, Invocation, ShellCommand, Step, Template
 from mlorch.ports import RunLog
 from mlorch.shell import INVOCATION
+from mlorch.values import dataclass
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9._@+=-]")
 LONGEST = 30_000

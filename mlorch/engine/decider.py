@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Callable, Dict, List, Mapping, Optional
 
 from mlorch.digest import untag_floats
@@ -18,6 +18,7 @@ from mlorch.plan.frontier import Frontier
 from mlorch.plan.gate import judge, upstream_steps
 from mlorch.plan.world import World
 from mlorch.ports import Store
+from mlorch.values import dataclass
 
 
 @dataclass

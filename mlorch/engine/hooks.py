@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
 
 from mlorch import expressions, shell
@@ -19,6 +18,7 @@ from mlorch.plan.inputs import value_of
 from mlorch.plan.names import Names
 from mlorch.plan.world import NotYetKnown
 from mlorch.ports import Launcher
+from mlorch.values import dataclass
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Dict, Mapping
 
 from mlorch.engine import checkpoint
@@ -21,6 +21,7 @@ from mlorch.model import Artifact, Attempt, Decision, Instance, Problem
 from mlorch.plan.declare import BindError, Declarations, step_place
 from mlorch.plan.frontier import Frontier
 from mlorch.ports import Launcher, Store
+from mlorch.values import dataclass
 
 MOST_REMADE = 10
 """How often a key is made anew before it is taken for what never ends."""

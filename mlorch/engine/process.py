@@ -6,11 +6,11 @@ import errno
 import os
 import signal
 import sys
-from dataclasses import dataclass
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Set, Tuple
 
 from mlorch.engine.spawn import Spawner
 from mlorch.timing import timed
+from mlorch.values import dataclass
 
 REFUSED = (errno.EAGAIN, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOSPC, errno.EROFS, errno.EIO)
 """Errors by which the machine refuses to start anything."""

@@ -8,7 +8,7 @@ import math
 import os
 import posixpath
 import stat
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from mlorch.digest import tag_floats, tagged_float
@@ -19,6 +19,7 @@ from mlorch.model import Artifact, BoundOutput, Content, Ended, Invocation, Valu
 from mlorch.plan.paths import inside
 from mlorch.ports import Store
 from mlorch.timing import timed
+from mlorch.values import dataclass
 
 LARGEST_METRICS = 4 << 20
 _CLOCK = 0.02

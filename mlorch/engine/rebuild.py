@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import List, Optional, Sequence, Tuple
 
 from mlorch.model import UNKNOWN, Invocation, Manifest, Reason, Record, Step, Value
 from mlorch.plan.manifest import can_match, differences
+from mlorch.values import dataclass
 
 _KINDS = {"value": "value", "upstream": "upstream", "cache": "version", "command": "command"}
 _LONGEST_VALUE = 60

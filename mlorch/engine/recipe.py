@@ -7,7 +7,6 @@ names of secrets and of variables that are let through, never their values.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 from mlorch.digest import tag_floats, untag_floats
@@ -28,6 +27,7 @@ from mlorch.model import (
     Value,
 )
 from mlorch.plan.code import Reach
+from mlorch.values import dataclass
 
 VERSION = 1
 

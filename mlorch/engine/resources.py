@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Dict, FrozenSet, List, Mapping, Optional, Tuple
 
 from mlorch.engine.machine import Machine
 from mlorch.model import Needs
+from mlorch.values import dataclass
 
 PATIENCE = 8
 """How many others may start before one that waits, until room is kept for it."""

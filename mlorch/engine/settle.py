@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 import uuid
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import AbstractSet, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from mlorch.engine import checkpoint
@@ -29,6 +29,7 @@ from mlorch.model import (
 from mlorch.plan.bind import Binder
 from mlorch.ports import Publication, Store
 from mlorch.timing import timed
+from mlorch.values import dataclass
 
 
 @dataclass

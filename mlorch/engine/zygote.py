@@ -13,13 +13,14 @@ import subprocess
 import threading
 import time
 from collections import OrderedDict
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any, Dict, Mapping, Tuple
 
 from mlorch.engine.control import Control
 from mlorch.engine.guardian import Guardian
 from mlorch.engine.process import SpawnError, is_refusal, kill_group, usage_of
 from mlorch.model import Attempt, Ended
+from mlorch.values import dataclass
 
 SCRIPT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "inside", "zygote.py")
 MOST = 2

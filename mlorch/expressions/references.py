@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Iterator, List, Optional, Tuple
 
 from mlorch.expressions.syntax import NAMESPACES, parse, subscript_index
+from mlorch.values import dataclass
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Callable, Iterator, List, Optional, Sequence
 
 from mlorch.digest import PREFIX
@@ -12,6 +12,7 @@ from mlorch.errors import UsageError, did_you_mean
 from mlorch.history.detail import OutputView, RunView, StepView, view_run
 from mlorch.model import Artifact, Content
 from mlorch.ports import RunInfo, Store
+from mlorch.values import dataclass
 
 SHORTEST_DIGEST = 4
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Dict, List, Mapping, Optional, Sequence, Tuple
 
 from mlorch.errors import UsageError, did_you_mean
 from mlorch.history.detail import RunView, StepView
 from mlorch.model import Value
 from mlorch.report.goals import best, is_number, rank
+from mlorch.values import dataclass
 
 MISSING = None
 _NO_GOALS: Mapping[str, str] = {}

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Dict, Iterable, List, Mapping, Optional, Tuple
 
 from mlorch.digest import untag_floats
 from mlorch.model import Event, Value
 from mlorch.ports import RunInfo, Store
 from mlorch.store.tree import DIGEST
+from mlorch.values import dataclass
 
 ENDINGS = {
     "step.cached": "cached",

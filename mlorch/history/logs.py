@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
 from typing import Dict, Iterator, List, Optional, Sequence, Tuple
 
 from mlorch.engine.attempts import file_name
@@ -12,6 +11,7 @@ from mlorch.errors import UsageError, did_you_mean
 from mlorch.history.detail import RunView, StepView
 from mlorch.ports import Store
 from mlorch.store.runs import is_id
+from mlorch.values import dataclass
 
 NAME = re.compile(r"^(?P<name>.+)\.(?P<attempt>[0-9]+)\.log$")
 CHUNK = 1 << 16

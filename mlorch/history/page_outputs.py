@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import math
 import os
-from dataclasses import dataclass
 from typing import Dict, Iterator, List, Optional, Sequence, Tuple
 
 from mlorch.digest import untag_floats
@@ -24,6 +23,7 @@ from mlorch.report.page import limits, previews
 from mlorch.report.page.model import OutputPart, Preview, Series
 from mlorch.report.style import bytes_text
 from mlorch.spec.paths import meets, misplaced
+from mlorch.values import dataclass
 
 SILENT = ("metrics", "history")
 """Outputs that are shown as tables and curves already."""

@@ -6,11 +6,12 @@ the run began, one thread per slot.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from mlorch.ports import RunInfo, Store
 from mlorch.timing import PHASES
+from mlorch.values import dataclass
 
 ENDED = ("step.finished", "step.cancelled")
 

@@ -8,7 +8,6 @@ import socket
 import ssl
 import subprocess
 import time
-from dataclasses import dataclass
 from email.message import EmailMessage
 from typing import Any, Callable, Dict, Mapping
 from urllib.error import HTTPError, URLError
@@ -18,6 +17,7 @@ from urllib.request import HTTPRedirectHandler, Request, build_opener
 from mlorch.model import Channel
 from mlorch.notify.message import Alert
 from mlorch.notify.shapes import SHAPES
+from mlorch.values import dataclass
 
 TIMEOUT = 10.0
 """Seconds for one try."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Dict, List, Optional, Tuple
 
 from mlorch.report.plainjson import iso_time
 from mlorch.report.style import PLAIN, seconds_text
+from mlorch.values import dataclass
 
 MOST = 5
 """Failures, and blocked instances, that the text names."""

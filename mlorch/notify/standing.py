@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Optional, Sequence
 
 from mlorch.model import Channel
 from mlorch.ports import RunInfo
+from mlorch.values import dataclass
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from mlorch import expressions, shell
@@ -29,6 +28,7 @@ from mlorch.plan.declare import BindError, step_place
 from mlorch.plan.inputs import PathText
 from mlorch.plan.names import Names
 from mlorch.plan.world import NotYetKnown
+from mlorch.values import dataclass
 
 
 @dataclass(frozen=True)

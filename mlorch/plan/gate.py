@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Dict, List, Set, Tuple
 
 from mlorch import expressions
 from mlorch.model import Instance, Result
 from mlorch.plan.names import Names
 from mlorch.plan.world import Group, NotYetKnown, World
+from mlorch.values import dataclass
 
 _STATUS_FUNCTIONS = {"success", "failure", "always"}
 

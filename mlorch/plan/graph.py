@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Dict, Iterable, List, Mapping, Optional, Sequence, Set, Tuple
 
 import graphlib
@@ -11,6 +10,7 @@ from mlorch.errors import SpecError
 from mlorch.model import Pipeline, Place, Problem, Step, Template
 from mlorch.plan import paths
 from mlorch.plan.references import References
+from mlorch.values import dataclass
 
 LONGEST_CYCLE = 20
 """Steps of a cycle that a message names, and frames that it shows."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Dict, Iterator, List, Optional, Tuple
 
 from mlorch import expressions
 from mlorch.model import Expression, Pipeline, Place, Step, Template, Tree
+from mlorch.values import dataclass
 
 
 @dataclass(frozen=True)

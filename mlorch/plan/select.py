@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import fnmatch
-from dataclasses import dataclass
 from typing import Callable, Dict, List, Optional, Sequence, Set, Tuple
 
 from mlorch.errors import UsageError, did_you_mean
 from mlorch.model import Instance, Pipeline
 from mlorch.plan.graph import Graph, reachable
+from mlorch.values import dataclass
 
 
 @dataclass(frozen=True)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Dict, List, Mapping, Sequence, Set, Tuple
 
 from mlorch.model import Instance, Pipeline, Result, Value
 from mlorch.plan.graph import Graph
 from mlorch.plan.matrix import typed
 from mlorch.plan.references import References
+from mlorch.values import dataclass
 
 
 class NotYetKnown(Exception):

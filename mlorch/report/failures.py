@@ -6,13 +6,13 @@ import json
 import os
 import re
 import shlex
-from dataclasses import dataclass
 from typing import Any, Dict, Iterable, List, Mapping, Sequence, Set, Tuple
 
 from mlorch.digest import tag_floats
 from mlorch.model import Outcome, Pipeline, Place
 from mlorch.report.logs import QUOTED, Logs, missing_command, telling
 from mlorch.report.style import Style, bytes_text, cells_of, pad, right_edge, seconds_text
+from mlorch.values import dataclass
 
 DEFAULT_NAMES = ("mlorch.yaml", "pipeline.yaml")
 NAME_CELLS = 12

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Dict, List, Optional, Sequence, Tuple
 
 from mlorch.model import Decision, Plan
 from mlorch.report.reasons import folded, listed
 from mlorch.report.style import PLAIN, Style, cells_of, is_narrow, pad, seconds_text, spread
+from mlorch.values import dataclass
 
 MOST_LINES = 20
 """With more instances than this, those of one step that say the same share a line."""

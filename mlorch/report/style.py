@@ -9,10 +9,10 @@ import os
 import re
 import shutil
 import unicodedata
-from dataclasses import dataclass
 from typing import Any, Mapping, Optional
 
 from mlorch.report.seconds import seconds_text as seconds_text
+from mlorch.values import dataclass
 
 WIDTH = 80
 WIDEST = 100

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import sys
 import time
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from mlorch.model import UNKNOWN, Cause, Decision, Digest, Place, Record
@@ -15,6 +15,7 @@ from mlorch.report.plans import shown_action
 from mlorch.report.reasons import sentence, sentences, value_text
 from mlorch.report.reproduced import reproduced_sentence
 from mlorch.report.style import PLAIN, Style, age_text, cells_of, is_narrow, pad
+from mlorch.values import dataclass
 
 Texts = Callable[[Digest], Optional[str]]
 """The text of a stored source, None where it is not kept."""

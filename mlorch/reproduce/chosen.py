@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fnmatch
-from dataclasses import dataclass
 from typing import Dict, List, Optional, Sequence, Set
 
 from mlorch.errors import UsageError, did_you_mean
@@ -14,6 +13,7 @@ from mlorch.history.shapes import read_shape, texts_of
 from mlorch.model import Record
 from mlorch.plan.graph import reachable
 from mlorch.ports import Store
+from mlorch.values import dataclass
 
 WORDS = {
     "failed": "it failed",

@@ -6,7 +6,7 @@ import queue
 import signal
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from mlorch.engine.attempts import AttemptMaker
@@ -24,6 +24,7 @@ from mlorch.reproduce.results import Change, Execution, Reproduction, Result, ke
 from mlorch.reproduce.scratch import Places, Scratch, disk_full, python_path, unkept
 from mlorch.store import new_run_id
 from mlorch.store.local import LocalStore
+from mlorch.values import dataclass
 
 TAIL = 20
 """Lines of a failed execution's log that are told."""

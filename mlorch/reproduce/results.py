@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Dict, List, Optional, Tuple
 
 from mlorch.model import Digest, Record, Value
+from mlorch.values import dataclass
 
 
 @dataclass(frozen=True)

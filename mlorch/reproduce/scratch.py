@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from dataclasses import dataclass
 from typing import Dict, List, Mapping, Optional, Tuple
 
 from mlorch import store as stores
@@ -17,6 +16,7 @@ from mlorch.plan.code.editable import read_editable
 from mlorch.store import files
 from mlorch.store.local import LocalStore
 from mlorch.store.session import hold, is_locked
+from mlorch.values import dataclass
 
 PREFIX = "mlorch-reproduce-"
 LOCK = "lock"

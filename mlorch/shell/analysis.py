@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import List, Tuple
 
@@ -12,6 +11,7 @@ from mlorch.shell.findings import FORBIDDEN, MARK, MAX_MARKS, Findings, Slot, Wo
 from mlorch.shell.lexer import untold
 from mlorch.shell.parser import Parser
 from mlorch.shell.rules import apply_rules
+from mlorch.values import dataclass
 
 SHELL_NAMES = ("bash", "sh")
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import re
 import shlex
-from dataclasses import dataclass
 from typing import Any, Callable, List, Mapping, Sequence, Tuple
 
 from mlorch.errors import ExpressionError
@@ -13,6 +12,7 @@ from mlorch.model import Expression, Template, Value
 from mlorch.shell.analysis import slots_of
 from mlorch.shell.findings import ARITHMETIC, COMMENT, DOUBLE, FORBIDDEN, ONE, WORD, Slot
 from mlorch.shell.rules import UNSAFE_COMMANDS
+from mlorch.values import dataclass
 
 PREFIX = "mlorch_v"
 """Beginning of the variables' names: no environment and no script has such ones."""

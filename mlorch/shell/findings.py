@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Dict, List, Set, Tuple
+
+from mlorch.values import dataclass
 
 MARK = 0xF0000
 """The n-th expression of a script is read as the private character MARK + n."""

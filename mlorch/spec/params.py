@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Dict, List, Mapping, Optional, Sequence, Tuple
 
 from mlorch.errors import MlorchError, UsageError, did_you_mean
@@ -16,6 +16,7 @@ from mlorch.spec.raw import Document
 from mlorch.spec.reader import read
 from mlorch.spec.root import relative
 from mlorch.spec.text import Source
+from mlorch.values import dataclass
 
 OPENING = "${{"
 

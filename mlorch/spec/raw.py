@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Dict, FrozenSet, Set, Tuple
 
 from mlorch.spec.nodes import Map, Node, Scalar, Seq
 from mlorch.spec.text import Spot
+from mlorch.values import dataclass
 
 
 @dataclass(frozen=True)

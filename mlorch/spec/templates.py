@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import List, Optional, Tuple
 
 from mlorch import expressions
@@ -12,6 +12,7 @@ from mlorch.model import Expression, Template, Tree
 from mlorch.spec.nodes import Map, Node, Scalar, Seq
 from mlorch.spec.problems import Problems, UnreadableError
 from mlorch.spec.text import Spot
+from mlorch.values import dataclass
 
 OPENING = "${{"
 MAX_EXPRESSIONS = 50_000

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from dataclasses import dataclass
 from typing import List, Optional
 
 from mlorch.model import Place
+from mlorch.values import dataclass
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from dataclasses import dataclass
 from typing import Dict, Iterable, Iterator, List, NamedTuple, Optional, Set, Tuple
 
 from mlorch.errors import StoreError
@@ -19,6 +18,7 @@ from mlorch.store.session import PREFIX as SESSION
 from mlorch.store.session import hold, is_live
 from mlorch.store.translate import translated
 from mlorch.store.usage import named, with_members
+from mlorch.values import dataclass
 
 
 @dataclass(frozen=True)

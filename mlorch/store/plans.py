@@ -13,13 +13,13 @@ from __future__ import annotations
 import json
 import os
 import sys
-from dataclasses import dataclass
 from typing import AbstractSet, Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from mlorch import __version__
 from mlorch.digest import digest_value
 from mlorch.model import Pipeline, SourceFile
 from mlorch.store import compact, seals
+from mlorch.values import dataclass
 
 FORMAT = "mlorch.plan/2"
 FOLDER = "cache/pipelines"

@@ -4,7 +4,6 @@ out."""
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from typing import Dict, List, NamedTuple, Set, Tuple
 
 from mlorch.errors import EnvironmentFault, StoreError, UsageError
@@ -13,6 +12,7 @@ from mlorch.store import files, tree
 from mlorch.store.local import LocalStore
 from mlorch.store.translate import translated
 from mlorch.store.workspace import build_folder
+from mlorch.values import dataclass
 
 
 @dataclass(frozen=True)

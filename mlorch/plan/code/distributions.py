@@ -9,12 +9,12 @@ from __future__ import annotations
 import json
 import os
 import re
-from dataclasses import dataclass
 from typing import Dict, FrozenSet, Iterable, List, Mapping, Optional, Set, Tuple
 
 from mlorch.errors import unless_blind
 from mlorch.plan.code.interpreter import Interpreter
 from mlorch.plan.code.markers import Requirement, holds, marker_values, normal_name, read_requirement
+from mlorch.values import dataclass
 
 _RECORDED = re.compile(r'(?m)^"?([^/,"\r\n]+)([/,])')
 _FOLDER = re.compile(r"^(.+?)-([^-]+?)(?:-py\d[\d.]*.*)?\.(dist-info|egg-info)$")

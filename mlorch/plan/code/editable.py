@@ -6,12 +6,13 @@ from __future__ import annotations
 import ast
 import os
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Dict, List, Mapping, Tuple
 
 from mlorch.errors import unless_blind
 from mlorch.plan.code.interpreter import Interpreter
 from mlorch.plan.code.unit import UNREADABLE, parse
+from mlorch.values import dataclass
 
 _FINDER = re.compile(r"^import\s+(__editable__\w+)")
 

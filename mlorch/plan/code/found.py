@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import List, Set, Tuple
+
+from mlorch.values import dataclass
 
 WORD = re.compile(r"[^\W\d]\w*")
 

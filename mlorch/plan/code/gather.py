@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import posixpath
 import shutil
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Callable, Dict, FrozenSet, Iterable, List, Mapping, Optional, Set, Tuple
 
 from mlorch.errors import EnvironmentFault, did_you_mean
@@ -18,6 +18,7 @@ from mlorch.plan.code.listing import Listings
 from mlorch.plan.code.modules import Finder
 from mlorch.plan.code.query import CodeQuery, Reach
 from mlorch.plan.code.unit import NOTEBOOK, PYTHON, Unit, read_unit
+from mlorch.values import dataclass
 
 
 @dataclass(frozen=True, eq=False)

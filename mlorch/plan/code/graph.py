@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Callable, Dict, FrozenSet, Iterable, List, Mapping, Optional, Set, Tuple
 
 from mlorch.plan.code.found import Import
 from mlorch.plan.code.modules import Finder, Folders, Located
 from mlorch.plan.code.unit import Unit
+from mlorch.values import dataclass
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,10 @@ import os
 import re
 import shutil
 import sys
-from dataclasses import dataclass
 from typing import Dict, List, Mapping, Optional, Set, Tuple
 
 from mlorch.errors import EnvironmentFault, unless_blind
+from mlorch.values import dataclass
 
 _NAMED = re.compile(r"^(python|pypy)(3\.\d+)$")
 _CONDA = re.compile(r"^python-(3\.\d+)\..*\.json$")

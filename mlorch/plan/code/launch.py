@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
 from typing import Callable, Dict, FrozenSet, List, Optional, Sequence, Tuple
 
 from mlorch.plan.code.files import Files, covers
 from mlorch.plan.code.globs import Globs
 from mlorch.plan.code.query import CodeQuery
 from mlorch.plan.code.shellwords import LITERAL, OPEN, PATTERN, Command, Word, read_commands
+from mlorch.values import dataclass
 
 PYTHON = re.compile(r"^(?:python|pypy)(?:[23](?:\.\d+)?)?$")
 _SHELLS = frozenset(["bash", "sh", "zsh", "dash", "ksh"])

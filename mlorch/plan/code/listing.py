@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Dict, FrozenSet, Mapping, Set
 
 from mlorch.errors import unless_blind
+from mlorch.values import dataclass
 
 _SUFFIXES = (".py", ".pyc")
 _EXTENSIONS = (".so", ".pyd")

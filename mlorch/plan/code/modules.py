@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass
 from typing import Dict, FrozenSet, List, Optional, Sequence, Set, Tuple
 
 from mlorch.plan.code.distributions import Distributions
 from mlorch.plan.code.editable import read_editable
 from mlorch.plan.code.interpreter import Interpreter
 from mlorch.plan.code.listing import Listings
+from mlorch.values import dataclass
 
 Folders = Tuple[str, ...]
 """Absolute folders that come first on a program's path."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import FrozenSet, Mapping, Optional, Tuple
 
 from mlorch.model import FunctionRef, Place, Problem
 from mlorch.plan.code.interpreter import Interpreter
 from mlorch.plan.code.unit import Unit
+from mlorch.values import dataclass
 
 NOWHERE = Place("")
 

@@ -7,8 +7,10 @@ such, and every branch counts.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import List, NamedTuple, Tuple
+
+from mlorch.values import dataclass
 
 LITERAL, PATTERN, OPEN = 0, 1, 2
 

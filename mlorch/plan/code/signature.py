@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import os
-from dataclasses import dataclass
 from typing import Any, Dict, FrozenSet, List, Optional, Tuple, Union
 
 from mlorch.asking import for_code
@@ -13,6 +12,7 @@ from mlorch.model import FunctionRef, Problem
 from mlorch.plan.code.modules import Finder
 from mlorch.plan.code.reader import CodeReader
 from mlorch.plan.code.unit import UNREADABLE, parse
+from mlorch.values import dataclass
 
 _DEPTH = 16
 """Imports that are followed before a function counts as not found."""

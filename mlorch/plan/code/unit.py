@@ -9,7 +9,6 @@ import re
 import sys
 import tokenize
 import warnings
-from dataclasses import dataclass
 from typing import Any, FrozenSet, Iterator, List, Optional, Sequence, Tuple
 
 from blake3 import blake3
@@ -17,6 +16,7 @@ from blake3 import blake3
 from mlorch.digest import digest_bytes, digest_value
 from mlorch.plan.code.found import HIDDEN, WORD, Found, Import
 from mlorch.plan.code.tree import docstring_first, serialise
+from mlorch.values import dataclass
 
 FORMAT = b"mlorch python 1\n"
 """Version of the canonical form: another one gives other digests."""

@@ -5,8 +5,9 @@ The classic in three steps (Sugiyama, Tagawa and Toda, 1981). Units are those of
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Dict, List, Mapping, Sequence, Tuple
+
+from mlorch.values import dataclass
 
 SWEEPS = 12
 SPREADS = 8

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Dict, List, Mapping, Optional, Sequence, Tuple
 
 from mlorch.model import Decision, Plan
 from mlorch.report.plans import shown_action
 from mlorch.report.style import GLYPHS as STYLE_GLYPHS
+from mlorch.values import dataclass
 
 WORST_FIRST = (
     "failed",

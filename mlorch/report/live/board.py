@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Dict, List, Mapping, Optional, Set, Tuple
 
 from mlorch.model import Event, Value
 from mlorch.report.lines import FOLD, more_text, retried_text, saved_text
 from mlorch.report.style import seconds_text
 from mlorch.report.tally import CACHED, DONE, Tally, number, outcome_of, steps_of, whole
+from mlorch.values import dataclass
 
 GLYPHS = {"succeeded": "ok"}
 SHOWN_CAUSES = 3

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Callable, Iterable, List, Optional, Sequence
 
 from mlorch.report.live.board import Board, Line, Running, StepState
@@ -10,6 +9,7 @@ from mlorch.report.live.estimate import remaining
 from mlorch.report.live.peek import Seen
 from mlorch.report.logs import telling
 from mlorch.report.style import WIDEST, Style, cells_of, clock_text, pad, right_edge, seconds_text
+from mlorch.values import dataclass
 
 WIDEST_TAIL = 160
 NAME_CELLS = 12

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
 from typing import Dict, Optional, Tuple
 
 from mlorch.report.logs import readable
+from mlorch.values import dataclass
 
 TAIL = 4096
 PERCENT = re.compile(r"(?<![\w.])(\d{1,3}(?:\.\d+)?) ?%")

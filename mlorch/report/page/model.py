@@ -5,10 +5,11 @@ Times are seconds since the epoch, durations seconds, sizes bytes. All texts may
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Mapping, Optional, Tuple
 
 from mlorch.model import Value
+from mlorch.values import dataclass
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Tuple
+
+from mlorch.values import dataclass
 
 LONGEST = 60
 
