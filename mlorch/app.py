@@ -261,7 +261,7 @@ def plan_of(session: Session, dry: DryRun, settings: Settings) -> Plan:
         seconds,
         complete,
         tuple(dry.warnings),
-        tuple(sorted(item.path for item in session.stale())),
+        session.moved_aside(),
         in_the_way(session, dry.decisions),
     )
 

@@ -188,8 +188,15 @@ class Session:
 
         return forced
 
+    def moved_aside(self) -> Tuple[str, ...]:
+        """What a run would move aside. What was edited since it was published is the user's now, and stays."""
+        unedited = [
+            item.path for item in self.stale() if self.store.content(item.path, item.exclude) == item.content
+        ]
+        return tuple(sorted(unedited))
+
     def stale(self) -> List[Publication]:
-        """What a run would move aside because nothing declares it any more."""
+        """What was published and nothing declares any more."""
         from mlorch.engine.retire import by_step, stale_of_removed, stale_of_step
 
         found = stale_of_removed(self.world, self.declarations, self.publications, self.store)

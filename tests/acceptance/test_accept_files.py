@@ -345,6 +345,7 @@ def test_an_edited_file_of_a_removed_step_stays_and_so_does_one_that_is_named(pr
         steps:
           a: {run: "echo a > ${{ outputs.o }}", outputs: {o: parts/a.txt}}
           b: {run: "echo b > ${{ outputs.o }}", outputs: {o: parts/b.txt}}
+          c: {run: "echo c > ${{ outputs.o }}", outputs: {o: parts/c.txt}}
           j: {run: "cat ${{ inputs.all }}", inputs: {all: "parts/*.txt"}}
         """
     )
@@ -353,6 +354,7 @@ def test_an_edited_file_of_a_removed_step_stays_and_so_does_one_that_is_named(pr
     project.pipeline(
         'steps: {j: {run: "cat ${{ inputs.all }}; cat ${{ inputs.b }}", inputs: {all: "parts/*.txt", b: parts/b.txt}}}'
     )
+    assert project.plan().moved == ("parts/c.txt",)
     ran = project.run()
     assert project.log(ran["j"]) == "mine\nb\nb\n"
 

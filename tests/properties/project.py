@@ -391,7 +391,10 @@ class Author:
         )
 
     def tamper(self, project: Project, root: str) -> str:
-        files = self._standing(root)
+        # What a removed step left is the user's own once it was edited: a source, of which a clean build would not know.
+        made = [path for step in project.steps.values() for path in step["outputs"].values()]
+        made = [os.path.join(root, path.split("${{")[0]) for path in made]
+        files = [path for path in self._standing(root) if any(path.startswith(start) for start in made)]
         if not files:
             return "nothing to tamper with"
         path = self.chance.choice(files)
