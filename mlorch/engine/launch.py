@@ -1,11 +1,11 @@
-"""The launcher on this host: agents that joblib hosts, fed by a queue. The only user of joblib."""
+"""The launcher on this host: agents, fed by a queue, that joblib hosts where there are several. The only user of joblib."""
 
 from __future__ import annotations
 
 import queue
 import sys
 import threading
-from typing import Any, Callable, Dict, Optional, Set
+from typing import Any, Callable, Dict, List, Optional, Set
 
 from mlorch.engine.agent import Agent, Tools
 from mlorch.engine.control import Alarms, Control
@@ -34,8 +34,8 @@ def _joblib() -> Any:
 
 
 class JoblibLauncher:
-    """Implements `ports.Launcher`: one public `Parallel` call per run, in a thread; each slot is an
-    agent that takes one attempt after the other.
+    """Implements `ports.Launcher`: each slot is an agent that takes one attempt after the other. One agent is a thread of our
+    own; the others come with the first attempt that has to run beside another, hosted by one public `Parallel` call.
 
     Args:
         run: the run's id, as in MLORCH_RUN_ID of its attempts.
@@ -47,38 +47,49 @@ class JoblibLauncher:
         self._lock = threading.Lock()
         self._controls: Dict[str, Control] = {}
         self._alarms = Alarms()
-        self._host: Optional[threading.Thread] = None
+        self._threads: List[threading.Thread] = []
         self._own: Set[int] = set()
         self._slots = 0
         self._to: Optional[Deliver] = None
+        self._refusal: Optional[BaseException] = None
+        """Why the other agents could not be had: nothing runs any more then."""
         self.failure: Optional[BaseException] = None
         """What an agent or `deliver` raised: a bug."""
 
     def start(self, slots: int, deliver: Deliver) -> None:
-        """Agents, guardian and joblib come with the first attempt: most runs have nothing to do."""
+        """Agents and guardian come with the first attempt: most runs have nothing to do."""
         self._slots = max(1, slots)
         self._to = deliver
 
-    def _begin(self, deliver: Deliver) -> None:
+    def _begin(self) -> None:
         starter = Starter()
         guardian = Guardian(self._run, starter)
         if guardian.pid is not None:
             self._own.add(guardian.pid)
         self._tools = Tools(starter, guardian, Orphans(self._own.__contains__), self._alarms)
-        host = threading.Thread(target=self._run_agents, args=(deliver,), name="mlorch-agents", daemon=True)
         try:
-            host.start()
-        except RuntimeError as error:
+            self._thread(lambda: self._agent(0), "mlorch-agent")
+        except MachineFault:
             self._close_tools()
+            raise
+
+    def _thread(self, target: Callable[[], None], name: str) -> None:
+        thread = threading.Thread(target=target, name=name, daemon=True)
+        try:
+            thread.start()
+        except RuntimeError as error:
             raise MachineFault(f"no thread can be started: {error}", REMEDY) from error
-        self._host = host
+        self._threads.append(thread)
 
     def send(self, attempt: Attempt) -> None:
-        if self._host is None and self._to is not None:
-            self._begin(self._to)
+        if not self._threads:
+            self._begin()
         with self._lock:
             self._controls[attempt.id] = Control(self._alarms)
+            at_once = len(self._controls)
         self._queue.put(attempt)
+        if at_once > 1 and self._slots > 1 and len(self._threads) == 1:
+            self._thread(self._run_agents, "mlorch-agents")
 
     def cancel(self, grace: Optional[float], only: Optional[str] = None) -> None:
         with self._lock:
@@ -92,13 +103,14 @@ class JoblibLauncher:
             raise self.failure
 
     def close(self) -> None:
-        if self._host is None:
+        if not self._threads:
             return
         self.cancel(None)
         for _ in range(self._slots):
             self._queue.put(None)
-        self._host.join()
-        self._host = None
+        for thread in self._threads:
+            thread.join()
+        self._threads = []
         self._close_tools()
 
     def _close_tools(self) -> None:
@@ -112,20 +124,21 @@ class JoblibLauncher:
 
     # ----------------------------------------------------------------------------------------------- the host
 
-    def _run_agents(self, deliver: Deliver) -> None:
-        """In a thread of its own, as `Parallel` returns only when all agents have."""
+    def _run_agents(self) -> None:
+        """In a thread of its own, as `Parallel` returns only when all its agents have."""
+        others = range(1, self._slots)
         try:
             joblib = _joblib()
             # Threads: they only supervise processes. `parallel_config` holds for this thread.
             with joblib.parallel_config(backend="threading"):
-                joblib.Parallel(n_jobs=self._slots, batch_size=1, pre_dispatch="all")(
-                    joblib.delayed(self._agent)(deliver, slot) for slot in range(self._slots)
+                joblib.Parallel(n_jobs=len(others), batch_size=1, pre_dispatch="all")(
+                    joblib.delayed(self._agent)(slot) for slot in others
                 )
         except BaseException as error:
             self.failure = self.failure or error
-            self._refuse(deliver, error)
+            self._refusal = error
 
-    def _agent(self, deliver: Deliver, slot: int) -> None:
+    def _agent(self, slot: int) -> None:
         """Take attempts until the end. Never raises."""
         agent = Agent(self._tools, slot)
         try:
@@ -133,7 +146,7 @@ class JoblibLauncher:
                 attempt = self._queue.get()
                 if attempt is None:
                     return
-                self._deliver(deliver, attempt, self._execute(agent, attempt))
+                self._deliver(attempt, self._execute(agent, attempt))
         finally:
             agent.close()
 
@@ -141,7 +154,7 @@ class JoblibLauncher:
         with self._lock:
             control = self._controls[attempt.id]
         try:
-            return agent.execute(attempt, control)
+            return self._refused() or agent.execute(attempt, control)
         except BaseException as error:  # a bug; its step fails, the agent goes on
             self.failure = self.failure or error
             return Ended("spawn", exit_code=126, error=f"mlorch failed to run it: {error!r}")
@@ -149,20 +162,17 @@ class JoblibLauncher:
             with self._lock:
                 self._controls.pop(attempt.id, None)
 
-    def _deliver(self, deliver: Deliver, attempt: Attempt, ended: Ended) -> None:
+    def _refused(self) -> Optional[Ended]:
+        """Where joblib can't host agents every attempt ends at once, so that the run does too."""
+        error = self._refusal
+        if error is None:
+            return None
+        told = f"joblib could not host agents: {error!r}"
+        return Ended("spawn", exit_code=126, error=told, environment=is_refusal(error))
+
+    def _deliver(self, attempt: Attempt, ended: Ended) -> None:
+        assert self._to is not None
         try:
-            deliver(attempt, ended)
+            self._to(attempt, ended)
         except BaseException as error:
             self.failure = self.failure or error
-
-    def _refuse(self, deliver: Deliver, error: BaseException) -> None:
-        """joblib can't host agents: every attempt ends at once, so that the run does too."""
-        for _ in range(self._slots):
-            while True:
-                attempt = self._queue.get()
-                if attempt is None:
-                    break
-                self._controls.pop(attempt.id, None)
-                told = f"joblib could not host agents: {error!r}"
-                ended = Ended("spawn", exit_code=126, error=told, environment=is_refusal(error))
-                self._deliver(deliver, attempt, ended)

@@ -95,6 +95,24 @@ def test_a_look_loads_few_modules_and_none_that_only_a_run_needs(line, project):
     assert len(loaded) <= MODULES[line], f"{len(loaded)} modules"
 
 
+CHAIN = """
+version: 1
+name: chain
+steps:
+  one: {run: "echo 1 > ${{ outputs.o }}", outputs: {o: one.txt}}
+  two: {run: "cat ${{ inputs.i }} > ${{ outputs.o }}", inputs: {i: one.txt}, outputs: {o: two.txt}}
+"""
+BESIDE = "  beside: {run: 'sleep 0.2'}\n"
+
+
+@pytest.mark.parametrize("text, hosted", [(CHAIN, False), (CHAIN + BESIDE, True)], ids=["alone", "beside"])
+def test_joblib_is_loaded_once_an_attempt_has_to_run_beside_another(project, text, hosted):
+    (project.cwd / "mlorch.yaml").write_text(text)
+    loaded = loaded_by(project, "run", "-j2", "-q")
+    assert (project.cwd / "two.txt").read_text() == "1\n"
+    assert ("joblib" in loaded, "asyncio" in loaded) == (hosted, hosted)
+
+
 @pytest.mark.parametrize("name", VERBS)
 def test_the_table_of_verbs_says_what_the_verb_says_itself(name):
     assert VERBS[name].help == function_of(name).__doc__
