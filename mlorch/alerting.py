@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import statistics
 import time
 from dataclasses import replace
 from typing import Callable, List, Optional, Sequence, Tuple
@@ -12,6 +11,7 @@ from mlorch.model import Pipeline, RunSummary, Settings
 from mlorch.ports import Listener
 from mlorch.report.logs import FileLogs
 from mlorch.store import open_store
+from mlorch.timing import median
 
 FILE = "alerts.jsonl"
 """In the run's folder: what was sent, through which channel, and what came of it."""
@@ -30,7 +30,7 @@ def with_alerts(pipeline: Pipeline, settings: Settings, listeners: Sequence[List
 
     def usual(instance: str) -> Optional[float]:
         known = store.durations(pipeline.file, instance, instance.split("@", 1)[0])
-        return statistics.median(known) if known else None
+        return median(known) if known else None
 
     alerts = Alerts(pipeline, FileLogs(pipeline.root), standing_of(runs, pipeline.file), usual, os.environ)
     try:

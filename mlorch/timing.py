@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import threading
 import time
-from typing import Any, Callable, Dict, List, Tuple, TypeVar, cast
+from typing import Any, Callable, Dict, Iterable, List, Tuple, TypeVar, cast
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -34,6 +34,13 @@ class _Spent(threading.local):
 _all: List[Dict[str, float]] = []
 _spans: List[Tuple[str, float, float]] = []
 _here: Any = None
+
+
+def median(seconds: Iterable[float]) -> float:
+    """Of at least one; the middle two's mean where there is no middle one. `statistics` takes 10 ms to import."""
+    ordered = sorted(seconds)
+    middle = len(ordered) // 2
+    return ordered[middle] if len(ordered) % 2 else (ordered[middle - 1] + ordered[middle]) / 2
 
 
 def enter(phase: str) -> str:

@@ -18,6 +18,7 @@ from mlorch.plan.frontier import Frontier
 from mlorch.plan.gate import judge, upstream_steps
 from mlorch.plan.world import World
 from mlorch.ports import Store
+from mlorch.timing import median
 from mlorch.values import dataclass
 
 
@@ -183,9 +184,7 @@ class Decider:
         if action == "cached":
             return 0.0
         known = self.store.durations(self.world.pipeline.file, instance.name, instance.step.id)
-        import statistics  # 2 ms, and a run with nothing to do never asks
-
-        return statistics.median(known) if known else None
+        return median(known) if known else None
 
 
 def _fits(record: Record, invocation: Invocation) -> bool:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import heapq
 import math
-import statistics
 from typing import Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from mlorch.engine.settle import Work
 from mlorch.ports import Store
+from mlorch.timing import median
 
 TIE = 1e-6
 """Seconds that a direct dependant counts: only among chains of one length, as all are of which nothing is known."""
@@ -35,8 +35,8 @@ def estimates(store: Store, pipeline: str, order: Sequence[str]) -> Dict[str, fl
     for step in order:
         seconds: List[float] = store.durations(pipeline, step, step)
         if seconds:
-            known[step] = statistics.median(seconds)
-    default = statistics.median(known.values()) if known else 1.0
+            known[step] = median(seconds)
+    default = median(known.values()) if known else 1.0
     return {step: known.get(step, default) for step in order}
 
 

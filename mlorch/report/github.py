@@ -7,7 +7,6 @@ stopped by a word that nobody can guess; in our own lines such marks are broken 
 from __future__ import annotations
 
 import os
-import secrets
 from typing import Iterator, List, Mapping, Optional, Sequence, TextIO
 
 from mlorch.model import Event, Outcome, RunSummary
@@ -78,7 +77,7 @@ class GitHubListener(LineListener):
         if self._quiet or event.kind != "step.finished" or not (log and event.data.get("attempts")):
             super()._say_ended(event, text, color)
             return
-        word = secrets.token_hex(16)
+        word = os.urandom(16).hex()
         title = self._style.own(self._counted(event.instance, text))
         self._raw.write(f"::group::{github_data(title)}\n::stop-commands::{word}\n")
         for line in shown_log(os.path.join(self._root, log)):
