@@ -77,7 +77,7 @@ class GitHubListener(LineListener):
         if self._quiet or event.kind != "step.finished" or not (log and event.data.get("attempts")):
             super()._say_ended(event, text, color)
             return
-        word = os.urandom(16).hex()
+        word = _stop_word()
         title = self._style.own(self._counted(event.instance, text))
         self._raw.write(f"::group::{github_data(title)}\n::stop-commands::{word}\n")
         for line in shown_log(os.path.join(self._root, log)):
@@ -87,6 +87,11 @@ class GitHubListener(LineListener):
             self._output.write(title + "\n")
         self._raw.flush()
         self._pulse.heard()
+
+
+def _stop_word() -> str:
+    """What ends the group's silence: nothing that a log could hold."""
+    return os.urandom(16).hex()
 
 
 class _Harmless:

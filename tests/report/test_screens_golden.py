@@ -338,7 +338,7 @@ def utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def test_a_screen_is_as_its_golden_file_shows_in_every_mode(
     screen: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mlorch.report.github.secrets.token_hex", lambda _: "f" * 32)
+    monkeypatch.setattr("mlorch.report.github._stop_word", lambda: "f" * 32)
     parts = []
     for mode in MODES:
         style = style_in(mode, monkeypatch)
