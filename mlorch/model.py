@@ -3,7 +3,7 @@
     text -spec-> Pipeline -plan-> Plan -engine-> (Decision -> Attempt -> Ended -> Outcome -> Record)* -report->
 
 Paths are root-relative POSIX strings everywhere (surrogateescape for bytes that are not UTF-8), sizes are bytes, durations
-seconds, times seconds since the epoch (UTC). Nothing here imports anything of mlorch.
+seconds, times seconds since the epoch (UTC). Nothing here imports anything of mlorch but what makes them small.
 """
 
 # Over 400 lines because all types that travel stand in one place, in the order in which data flows.
@@ -11,8 +11,9 @@ seconds, times seconds since the epoch (UTC). Nothing here imports anything of m
 from __future__ import annotations
 
 from dataclasses import field
-from typing import Any, Dict, FrozenSet, Iterable, List, Mapping, Optional, Tuple, Union
+from typing import Any, Dict, FrozenSet, Iterable, Mapping, Optional, Tuple, Union
 
+from mlorch.small import Folded, nothing, slotted
 from mlorch.values import dataclass
 
 Value = Any
@@ -352,6 +353,7 @@ class Pipeline:
 # ---------------------------------------------------------------------------------------------------------- artifacts
 
 
+@slotted
 @dataclass(frozen=True)
 class Content:
     """What stands at a path, by digest."""
@@ -382,6 +384,7 @@ class Entry:
     executable: bool = False
 
 
+@slotted
 @dataclass(frozen=True)
 class Artifact:
     """One output of one instance: content with its place in the workspace."""
@@ -422,13 +425,14 @@ class ArtifactPath(str):
 # ------------------------------------------------------------------------------------------------------- instances, keys
 
 
+@slotted
 @dataclass(frozen=True)
 class Instance:
     """One matrix combination of a step: `train@3-0`, or `extract` where there is no matrix."""
 
     name: str
     step: Step
-    axes: Mapping[str, Value] = field(default_factory=dict)
+    axes: Mapping[str, Value] = field(default_factory=nothing)
     suffix: str = ""
     """`3-0`: what `${{ step.instance }}` gives; empty without a matrix."""
     known: bool = True
@@ -438,6 +442,7 @@ class Instance:
         return hash(self.name)
 
 
+@slotted
 @dataclass(frozen=True)
 class Row:
     """One part of a manifest. `kind` is one of command, value, param, env, input, output, code, package, interpreter,
@@ -452,6 +457,7 @@ UNKNOWN = "\x00unknown"
 """The value of a Row that is not yet known."""
 
 
+@slotted
 @dataclass(frozen=True)
 class Manifest:
     """What a key is the digest of: rows sorted by (kind, name)."""
@@ -466,6 +472,7 @@ class Manifest:
         return {(row.kind, row.name): row.value for row in self.rows}
 
 
+@slotted
 @dataclass(frozen=True)
 class BoundInput:
     """An input with its values filled in. `paths` are files or folders; `contents` go with them, None where unknown."""
@@ -482,6 +489,7 @@ class BoundInput:
     exclude: Tuple[str, ...] = ()
 
 
+@slotted
 @dataclass(frozen=True)
 class BoundOutput:
     """One output of an instance: where it belongs, and where it is written first."""
@@ -498,6 +506,7 @@ class BoundOutput:
     exclude: Tuple[str, ...] = ()
 
 
+@slotted
 @dataclass(frozen=True)
 class ShellCommand:
     """A script that a shell reads from a file."""
@@ -508,6 +517,7 @@ class ShellCommand:
     """The script as a person would have written it, values in place; never executed."""
 
 
+@slotted
 @dataclass(frozen=True)
 class ArgvCommand:
     """A program and its arguments; no shell is between."""
@@ -515,6 +525,7 @@ class ArgvCommand:
     argv: Tuple[str, ...]
 
 
+@slotted
 @dataclass(frozen=True)
 class FunctionCommand:
     """A function of the project's, called in a process of its own."""
@@ -528,6 +539,7 @@ class FunctionCommand:
 Command = Union[ShellCommand, ArgvCommand, FunctionCommand]
 
 
+@slotted
 @dataclass(frozen=True)
 class Needs:
     """Resources of one attempt."""
@@ -535,9 +547,10 @@ class Needs:
     cpus: int = 1
     memory: int = 0
     gpus: int = 0
-    tokens: Mapping[str, int] = field(default_factory=dict)
+    tokens: Mapping[str, int] = field(default_factory=nothing)
 
 
+@slotted
 @dataclass(frozen=True)
 class Invocation:
     """An instance with every expression evaluated: what would be executed, and the key that names it."""
@@ -551,10 +564,12 @@ class Invocation:
     command: Command
     inputs: Tuple[BoundInput, ...] = ()
     outputs: Tuple[BoundOutput, ...] = ()
-    env: Mapping[str, str] = field(default_factory=dict)
+    env: Mapping[str, str] = field(default_factory=nothing)
     """Declared values only; the engine adds what is let through and what it sets."""
-    context: Mapping[str, Value] = field(default_factory=dict)
-    """The document behind MLORCH_CONTEXT, without the staging key filled in."""
+    params: Mapping[str, Value] = field(default_factory=nothing)
+    """The params that its step names, or its expressions, by dotted name: one mapping for all instances."""
+    context: Optional[Mapping[str, Value]] = None
+    """The document behind MLORCH_CONTEXT, where it was written before; else it is made of the rest (see `plan/context.py`)."""
     needs: Needs = field(default_factory=Needs)
     effect: str = ""
     checkpoint: str = ""
@@ -567,6 +582,7 @@ class Invocation:
 # ----------------------------------------------------------------------------------------------- decisions and outcomes
 
 
+@slotted
 @dataclass(frozen=True)
 class Reason:
     """Why an instance runs: a kind (`new`, `param`, `input`, `code`, `env`, `package`, `command`, `output`,
@@ -581,6 +597,7 @@ class Reason:
     """The sentence a person reads: `param window: 7 → 14`."""
 
 
+@slotted
 @dataclass(frozen=True)
 class Decision:
     """What a plan says of an instance: `cached`, `run`, `maybe`, `skipped` or `blocked`."""
@@ -625,6 +642,7 @@ class Explanation:
     """Files that were written since, with the same content."""
 
 
+@slotted
 @dataclass(frozen=True)
 class Record:
     """A trace: this key gave these outputs. Immutable, stored as versioned JSON; the newest that holds wins."""
@@ -640,10 +658,10 @@ class Record:
     run: str
     started: float
     seconds: float
-    outputs: Mapping[str, Artifact] = field(default_factory=dict)
-    metrics: Mapping[str, Value] = field(default_factory=dict)
+    outputs: Mapping[str, Artifact] = field(default_factory=nothing)
+    metrics: Mapping[str, Value] = field(default_factory=nothing)
     """NaN and infinities are tagged: {"$float": "nan"}."""
-    modules: Mapping[str, Digest] = field(default_factory=dict)
+    modules: Mapping[str, Digest] = field(default_factory=nothing)
     """Project modules that the step loaded though static code did not reach them: it holds only while they are equal."""
     code_changed: bool = False
     """Code changed while it ran: such a record never holds."""
@@ -652,21 +670,22 @@ class Record:
     attempts: int = 1
     adopted: bool = False
     effect: str = ""
-    sources: Mapping[str, Digest] = field(default_factory=dict)
+    sources: Mapping[str, Digest] = field(default_factory=nothing)
     """Code files as objects (path -> digest), for `why` and `reproduce`."""
-    env: Mapping[str, str] = field(default_factory=dict)
+    env: Mapping[str, str] = field(default_factory=nothing)
     log: str = ""
-    needs: Mapping[str, int] = field(default_factory=dict)
-    created: List[str] = field(default_factory=list)
+    needs: Mapping[str, int] = field(default_factory=nothing)
+    created: Tuple[str, ...] = ()
     """Untracked project files that an attempt created beside its outputs; words that name them are data."""
-    undeclared: List[str] = field(default_factory=list)
+    undeclared: Tuple[str, ...] = ()
     """Project files that it read though they are neither inputs, code nor outputs; no part of its key."""
-    recipe: Mapping[str, Value] = field(default_factory=dict)
+    recipe: Folded = field(default_factory=lambda: Folded({}))
     """How it was executed, for `reproduce` (see `engine/recipe.py`); empty for an adopted one."""
-    reproduced: Mapping[str, Value] = field(default_factory=dict)
+    reproduced: Mapping[str, Value] = field(default_factory=nothing)
     """What came of it when it was last executed again (see `reproduce/`). The one part that changes after all."""
 
 
+@slotted
 @dataclass(frozen=True)
 class Result:
     """What downstream sees of a finished instance (or, in a dry run, of one that would be executed: `unknown`)."""
@@ -674,7 +693,7 @@ class Result:
     instance: Instance
     status: str
     """`succeeded`, `failed`, `skipped`, `blocked`, `cancelled` or `unknown`."""
-    outputs: Mapping[str, Artifact] = field(default_factory=dict)
+    outputs: Mapping[str, Artifact] = field(default_factory=nothing)
     metrics: Optional[Mapping[str, Value]] = None
     attempt_ids: Tuple[str, ...] = ()
     """Of a failed instance: keyed under `failure()`."""
@@ -695,6 +714,7 @@ class Checked:
     """Why it did not hold, as a sentence; empty where it did."""
 
 
+@slotted
 @dataclass(frozen=True)
 class Outcome:
     """How an instance ended in a run."""
@@ -717,8 +737,8 @@ class Outcome:
     command: str = ""
     """As executed, secrets masked."""
     tolerated: bool = False
-    outputs: Mapping[str, Artifact] = field(default_factory=dict)
-    metrics: Mapping[str, Value] = field(default_factory=dict)
+    outputs: Mapping[str, Artifact] = field(default_factory=nothing)
+    metrics: Mapping[str, Value] = field(default_factory=nothing)
     causes: Tuple[str, ...] = ()
     warnings: Tuple[str, ...] = ()
     record: str = ""
@@ -729,7 +749,7 @@ class Outcome:
     restored: Tuple[str, ...] = ()
     """Of a cached one: paths where its outputs did not stand, and were put back from the store."""
     checks: Tuple[Checked, ...] = ()
-    timings: Mapping[str, float] = field(default_factory=dict)
+    timings: Mapping[str, float] = field(default_factory=nothing)
     """When its last attempt was `sent`, `started` and `recorded` (since the epoch); seconds of `spawn` and `collect`; its
     `slot`. For `mlorch show --timings`."""
     environment: bool = False

@@ -35,6 +35,7 @@ from mlorch.model import (
     Record,
     Value,
 )
+from mlorch.small import slotted
 from mlorch.values import dataclass
 
 
@@ -48,6 +49,7 @@ class Listener(Protocol):
 # ------------------------------------------------------------------------------------------------------------ workspace
 
 
+@slotted
 @dataclass(frozen=True)
 class Publication:
     """A file or folder that mlorch put into the workspace: who did and what it was."""

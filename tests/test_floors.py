@@ -11,6 +11,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 
 FLOORS: Dict[str, float] = {
+    "small": -1,
     "__init__": 0,
     "values": -1,
     "model": 0,
@@ -20,6 +21,7 @@ FLOORS: Dict[str, float] = {
     "asking": 0,
     "ports": 1,
     "digest": 1,
+    "rows": 1.5,
     "expressions": 1,
     "shell": 1,
     "settings": 1,

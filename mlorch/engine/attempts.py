@@ -16,6 +16,7 @@ from mlorch.engine.resources import Grant
 from mlorch.engine.undeclared import declared_paths
 from mlorch.errors import MlorchError
 from mlorch.model import ArgvCommand, Attempt, FunctionCommand, Hook, Invocation, ShellCommand, Step, Template
+from mlorch.plan.context import context_of
 from mlorch.ports import RunLog
 from mlorch.shell import INVOCATION
 from mlorch.values import dataclass
@@ -48,7 +49,7 @@ class AttemptMaker:
         instance = invocation.instance
         step = instance.step
         base = file_name(instance.name)
-        context = self.log.write(f"{base}.json", json.dumps(dict(invocation.context)) + "\n")
+        context = self.log.write(f"{base}.json", json.dumps(dict(context_of(invocation))) + "\n")
         loaded = os.path.join(self.log.path, f"{base}.{number}.modules")
         is_run = not isinstance(invocation.command, FunctionCommand)
         env = step_environment(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import field
+from dataclasses import field, replace
 from typing import Callable, Dict, List, Mapping, Optional
 
 from mlorch.digest import untag_floats
@@ -18,6 +18,7 @@ from mlorch.plan.frontier import Frontier
 from mlorch.plan.gate import judge, upstream_steps
 from mlorch.plan.world import World
 from mlorch.ports import Store
+from mlorch.small import Folded, keep
 from mlorch.timing import median
 from mlorch.values import dataclass
 
@@ -42,7 +43,7 @@ class Decider:
     undeclared: str = "warn"
     """For steps that do not say: what comes of reading a file that is not declared."""
     snapshots: Dict[str, Mapping[str, str]] = field(default_factory=dict)
-    """Instance -> digest of each code file as its key was made of it."""
+    """Instance -> digest of each code file as its key was made of it, where there is any."""
 
     def decide(self, instance: Instance, planned: Optional[Decision] = None) -> Decision:
         """Raises BindError: the instance can't be bound.
@@ -79,7 +80,8 @@ class Decider:
 
     def _decide(self, instance: Instance, invocation: Invocation) -> Decision:
         step = instance.step
-        self.snapshots[instance.name] = {path: self.reader.raw_digest(path) for path in invocation.code_files}
+        code = {path: self.reader.raw_digest(path) for path in invocation.code_files}
+        keep(self.snapshots, instance.name, code)
         if self.forced(instance):
             verdict = rebuild.Verdict("run", (Reason("forced", text="forced"),), self.last_used(instance))
         elif not invocation.key:
@@ -96,7 +98,7 @@ class Decider:
             instance,
             verdict.action,
             verdict.reasons,
-            verdict.record,
+            _held(verdict.record, invocation),
             invocation,
             self._expected(instance, verdict.action),
         )
@@ -191,6 +193,17 @@ def _fits(record: Record, invocation: Invocation) -> bool:
     """Whether a record has just the outputs that its key declares. One that came with a repository may name any path."""
     found = {name: artifact.path for name, artifact in record.outputs.items()}
     return found == {output.name: output.path for output in invocation.outputs}
+
+
+def _held(record: Optional[Record], invocation: Invocation) -> Optional[Record]:
+    """A record of the very key has the same manifest, which is kept once. How it was executed only `reproduce` asks, which
+    reads it again."""
+    if record is None or record.key != invocation.key:
+        return record
+    return replace(record, key=invocation.key, manifest=invocation.manifest, recipe=_UNREAD)
+
+
+_UNREAD = Folded({})
 
 
 def result_of(decision: Decision, failed: bool = False) -> Result:

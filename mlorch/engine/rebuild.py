@@ -22,6 +22,9 @@ class Recalled:
     obstacle: Optional[Reason] = None
 
 
+_NEVER = (Reason("new", text="never ran"),)
+
+
 @dataclass(frozen=True)
 class Verdict:
     """`cached`, `run` or `maybe`."""
@@ -84,7 +87,7 @@ def _waits(pending: Sequence[str]) -> Tuple[Reason, ...]:
 def why(manifest: Manifest, nearest: Optional[Record]) -> Tuple[Reason, ...]:
     """One reason per row that differs from the nearest record's; `new` where there is none."""
     if nearest is None:
-        return (Reason("new", text="never ran"),)
+        return _NEVER
     found: List[Reason] = []
     for kind, name, old, new in differences(nearest.manifest, manifest):
         if UNKNOWN in (old, new) or name == "?":

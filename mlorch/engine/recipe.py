@@ -27,6 +27,7 @@ from mlorch.model import (
     Value,
 )
 from mlorch.plan.code import Reach
+from mlorch.plan.context import context_of
 from mlorch.values import dataclass
 
 VERSION = 1
@@ -80,7 +81,7 @@ def write_recipe(invocation: Invocation, root: str, python: str, reach: Optional
         "version": VERSION,
         "command": _write_command(invocation.command),
         "inputs": _write_inputs(invocation),
-        "context": dict(invocation.context),
+        "context": dict(context_of(invocation)),
         "root": root,
         "python": _named(python, root),
         "interpreter": _named(executable, root) if uses_python else "",

@@ -28,6 +28,7 @@ from mlorch.model import (
 )
 from mlorch.plan.bind import Binder
 from mlorch.ports import Publication, Store
+from mlorch.small import Folded
 from mlorch.timing import timed
 from mlorch.values import dataclass
 
@@ -107,7 +108,7 @@ class Settler:
             metrics=record.metrics,
             log=record.log,
             record=record.id,
-            undeclared=tuple(record.undeclared),
+            undeclared=record.undeclared,
         )
         return self._conclude(decision.instance, record, outcome)
 
@@ -290,9 +291,9 @@ class Settler:
                 "memory": invocation.needs.memory,
                 "gpus": invocation.needs.gpus,
             },
-            created=sorted(set(item.collected.created)),
-            undeclared=list(item.collected.undeclared),
-            recipe=self._recipe(work, code),
+            created=tuple(sorted(set(item.collected.created))),
+            undeclared=tuple(item.collected.undeclared),
+            recipe=Folded(self._recipe(work, code)),
         )
 
     def _recipe(self, work: Work, code: Mapping[str, str]) -> Mapping[str, Value]:

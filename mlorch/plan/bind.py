@@ -18,20 +18,20 @@ from mlorch.model import (
     Problem,
     Row,
     Step,
-    Value,
 )
 from mlorch.plan.code import CodeQuery, CodeReader, Interpreter, Reach
-from mlorch.plan.command import BoundCommand, bind_command, plain_value
+from mlorch.plan.command import BoundCommand, bind_command
+from mlorch.plan.common import Commons
 from mlorch.plan.declare import CHECKPOINTS, BindError, Declarations, step_place
 from mlorch.plan.expand import Contents
 from mlorch.plan.gate import Gate
 from mlorch.plan.inputs import InputBinder, PathText, row_of, touched_inputs, value_of
 from mlorch.plan.names import Names
-from mlorch.plan.params import param, referred_params
 from mlorch.plan.seal import output_row, seal
 from mlorch.plan.signatures import Signatures
 from mlorch.plan.words import absent_words, static_text
 from mlorch.plan.world import NotYetKnown, World
+from mlorch.small import keep
 
 
 class Binder:
@@ -61,10 +61,11 @@ class Binder:
         self._static: Dict[str, Reach] = {}
         self._above: Dict[str, Tuple[Reach, ...]] = {}
         self._signatures = signatures
+        self._commons = Commons(world.pipeline)
         self.reaches: Dict[str, Reach] = {}
-        """Instance -> the code that it reaches."""
+        """Instance -> the code that it reaches, where there is any."""
         self.absent_words: Dict[str, Tuple[str, ...]] = {}
-        """Instance -> words of its command that could name a file, but do not yet."""
+        """Instance -> words of its command that could name a file, but do not yet; where there are any."""
 
     def names(self, instance: Instance) -> Names:
         return Names(self._world, instance)
@@ -110,19 +111,25 @@ class Binder:
         env, env_rows = self._env(names, step)
         rows += env_rows
         needs = self._needs(names, step)
-        bound = bind_command(self._world.pipeline, names, instance, self._signatures.of(step))
+        common = self._commons.of(step)
+        signature = self._signatures.of(step)
+        bound = bind_command(self._world.pipeline, names, instance, signature, common.command)
         touched = touched_inputs(names.touched, declared)
         inputs = (*declared.values(), *touched)
         rows += [row_of(item) for item in touched]
         rows += bound.rows
-        rows += self._other_rows(step, gate, needs)
+        rows += (Row("env", "threads", needs.cpus), *common.rows)
+        if gate.failed_attempts:
+            rows.append(Row("upstream", "failed attempts", list(gate.failed_attempts)))
         pythonpath = tuple(item for item in env.get("PYTHONPATH", "").split(":") if item)
         reach = self._code(instance, bound, inputs, outputs, pythonpath)
-        self.reaches[instance.name] = reach
+        says = reach.uses_python or reach.files or reach.silent
+        keep(self.reaches, instance.name, reach if says else None)
         rows += self._code_rows(step, bound, reach, inputs)
-        context = self._context(instance, inputs, outputs, needs)
+        one = self._commons.rows.one
+        rows = [row if row is common.command else one(row) for row in rows]
         effect = self._effect(names, step)
-        return seal(instance, rows, bound, inputs, outputs, env, context, needs, effect, reach)
+        return seal(instance, rows, bound, inputs, outputs, env, common, needs, effect, reach)
 
     # ------------------------------------------------------------------------------------------------------- parts
 
@@ -176,22 +183,13 @@ class Binder:
         tokens = {
             name: int(value) for name, value in values.items() if name not in ("cpus", "memory", "gpus")
         }
-        return Needs(
+        needs = Needs(
             max(1, int(values.get("cpus", 1))),
             int(values.get("memory", 0)),
             int(values.get("gpus", 0)),
             tokens,
         )
-
-    def _other_rows(self, step: Step, gate: Gate, needs: Needs) -> List[Row]:
-        rows = [Row("env", "threads", needs.cpus)]
-        for dotted in step.params:
-            rows.append(Row("param", dotted, plain_value(param(self._world.pipeline.params, dotted))))
-        if step.cache.version is not None:
-            rows.append(Row("cache", "version", step.cache.version))
-        if gate.failed_attempts:
-            rows.append(Row("upstream", "failed attempts", list(gate.failed_attempts)))
-        return rows
+        return self._commons.needs(needs)
 
     def _effect(self, names: Names, step: Step) -> str:
         if step.effect is None:
@@ -222,7 +220,7 @@ class Binder:
             pythonpath=pythonpath,
             place=step_place(instance.step, "call" if instance.step.call is not None else "run"),
         )
-        self.absent_words[instance.name] = absent_words(self._world.pipeline.root, query)
+        keep(self.absent_words, instance.name, absent_words(self._world.pipeline.root, query))
         reach = self._reader.reach(query)
         self._raise_first(reach.problems)
         return reach
@@ -262,35 +260,6 @@ class Binder:
             reach = self._reader.reach(query)
             self._static[step_id] = reach
         return reach
-
-    # ----------------------------------------------------------------------------------------------------- context
-
-    def _context(
-        self,
-        instance: Instance,
-        inputs: Sequence[BoundInput],
-        outputs: Sequence[BoundOutput],
-        needs: Needs,
-    ) -> Dict[str, Value]:
-        step = instance.step
-        params: Dict[str, Value] = {}
-        for dotted in (*step.params, *referred_params(step)):
-            params[dotted] = plain_value(param(self._world.pipeline.params, dotted))
-        return {
-            "version": 1,
-            "step": step.id,
-            "instance": instance.name,
-            "inputs": {item.name: _input_context(item) for item in inputs},
-            "outputs": {item.name: item.staging for item in outputs},
-            "params": params,
-            "matrix": plain_value(instance.axes),
-            "resources": {"cpus": needs.cpus, "memory": needs.memory, "gpus": needs.gpus, **needs.tokens},
-        }
-
-
-def _input_context(bound: BoundInput) -> Value:
-    items = [{"path": str(path), "matrix": plain_value(axes)} for path, axes in zip(bound.paths, bound.axes)]
-    return items if bound.is_list else (items[0] if items else None)
 
 
 def interpreter_text(interpreter: Interpreter) -> str:

@@ -37,8 +37,6 @@ class BoundCommand:
 
     command: Command
     rows: Tuple[Row, ...]
-    shape: Value
-    """The command as written, without values: what all its versions share."""
     text: Optional[str] = None
     """Of a script: values substituted as quoted words, for finding the files that words name."""
     argv: Optional[Tuple[str, ...]] = None
@@ -72,22 +70,35 @@ def plain_value(value: Value) -> Value:
     return value
 
 
+def command_row(step: Step) -> Row:
+    """The command as written, without values: what all instances and versions of it share."""
+    if isinstance(step.run, Template):
+        return Row("command", "run", {"run": str(step.run), "shell": step.shell})
+    if step.run is not None:
+        return Row("command", "run", {"run": [str(template) for template in step.run]})
+    return Row("command", "call", {"call": str(step.call), "with": sorted(step.arguments)})
+
+
 def bind_command(
-    pipeline: Pipeline, names: Names, instance: Instance, signature: Optional[Signature]
+    pipeline: Pipeline, names: Names, instance: Instance, signature: Optional[Signature], written: Row
 ) -> BoundCommand:
-    """Raises ExpressionError, BindError. Unknown values give `known=False` and rows that say so."""
+    """Raises ExpressionError, BindError. Unknown values give `known=False` and rows that say so.
+
+    Args:
+        written: see `command_row`.
+    """
     step = instance.step
     if isinstance(step.run, Template):
-        return _script(names, step, step.run)
+        return _script(names, step, step.run, written)
     if step.run is not None:
-        return _argv(names, step.run)
+        return _argv(names, step.run, written)
     assert step.call is not None and signature is not None
-    return _function(pipeline, names, instance, signature)
+    return _function(pipeline, names, instance, signature, written)
 
 
-def _script(names: Names, step: Step, template: Template) -> BoundCommand:
+def _script(names: Names, step: Step, template: Template, written: Row) -> BoundCommand:
     values: List[Value] = []
-    rows: List[Row] = []
+    rows: List[Row] = [written]
     known = True
     for expression in template.expressions:
         try:
@@ -98,18 +109,16 @@ def _script(names: Names, step: Step, template: Template) -> BoundCommand:
             continue
         rows += value_rows(expression, value)
         values.append(shell.Secret(str(value)) if isinstance(value, SecretName) else value)
-    shape = {"run": str(template), "shell": step.shell}
-    rows.append(Row("command", "run", shape))
     if not known:
-        return BoundCommand(ShellCommand("", step.shell), tuple(rows), shape, known=False)
+        return BoundCommand(ShellCommand("", step.shell), tuple(rows), known=False)
     script = shell.compose(template, values, step.shell)
     text = shell.plain(template, values)
-    return BoundCommand(ShellCommand(script, step.shell, text), tuple(rows), shape, text=text)
+    return BoundCommand(ShellCommand(script, step.shell, text), tuple(rows), text=text)
 
 
-def _argv(names: Names, items: Sequence[Template]) -> BoundCommand:
+def _argv(names: Names, items: Sequence[Template], written: Row) -> BoundCommand:
     argv: List[str] = []
-    rows: List[Row] = []
+    rows: List[Row] = [written]
     known = True
     for template in items:
         try:
@@ -128,16 +137,16 @@ def _argv(names: Names, items: Sequence[Template]) -> BoundCommand:
             argv += [expressions.to_text(item) for item in value]
         else:
             argv.append(expressions.to_text(value))
-    shape = {"run": [str(template) for template in items]}
-    rows.append(Row("command", "run", shape))
-    return BoundCommand(ArgvCommand(tuple(argv)), tuple(rows), shape, argv=tuple(argv), known=known)
+    return BoundCommand(ArgvCommand(tuple(argv)), tuple(rows), argv=tuple(argv), known=known)
 
 
-def _function(pipeline: Pipeline, names: Names, instance: Instance, signature: Signature) -> BoundCommand:
+def _function(
+    pipeline: Pipeline, names: Names, instance: Instance, signature: Signature, written: Row
+) -> BoundCommand:
     step = instance.step
     assert step.call is not None
     arguments: Dict[str, Value] = {}
-    rows: List[Row] = []
+    rows: List[Row] = [written]
     known = True
     for parameter in argument_names(step, signature):
         try:
@@ -159,10 +168,8 @@ def _function(pipeline: Pipeline, names: Names, instance: Instance, signature: S
             rows.append(Row("param", parameter, plain_value(value)))
         elif source in ("with", "matrix"):
             rows.append(Row("value", "argument " + parameter, plain_value(value)))
-    shape = {"call": str(step.call), "with": sorted(step.arguments)}
-    rows.append(Row("command", "call", shape))
     command = FunctionCommand(step.call.module, step.call.function, arguments)
-    return BoundCommand(command, tuple(rows), shape, known=known)
+    return BoundCommand(command, tuple(rows), known=known)
 
 
 def argument_names(step: Step, signature: Signature) -> List[str]:

@@ -21,7 +21,9 @@ from mlorch.model import (
 from mlorch.plan import manifest as manifests
 from mlorch.plan.code import Reach
 from mlorch.plan.command import BoundCommand
+from mlorch.plan.common import Common
 from mlorch.plan.declare import CHECKPOINTS
+from mlorch.small import nothing
 
 
 def output_row(output: BoundOutput) -> Row:
@@ -41,7 +43,7 @@ def seal(
     inputs: Tuple[BoundInput, ...],
     outputs: Tuple[BoundOutput, ...],
     env: Mapping[str, str],
-    context: Mapping[str, Value],
+    common: Common,
     needs: Needs,
     effect: str,
     reach: Reach,
@@ -55,12 +57,12 @@ def seal(
         instance=instance,
         manifest=manifest,
         key=key,
-        family=manifests.family_of(bound.shape, [output_row(item).value for item in outputs]),
+        family=manifests.family_of(common.command.value, [output_row(item).value for item in outputs]),
         command=_fill_command(bound.command, fill),
         inputs=inputs,
         outputs=tuple(dataclasses.replace(item, staging=fill(item.staging)) for item in outputs),
-        env={name: fill(value) for name, value in env.items()},
-        context=fill.tree(dict(context)),
+        env={name: fill(value) for name, value in env.items()} if env else nothing(),
+        params=common.params,
         needs=needs,
         effect=effect,
         checkpoint=fill(CHECKPOINTS) if instance.step.checkpoint else "",

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any, Callable, Mapping, Sequence
 
 from mlorch.model import ArgvCommand, Command, FunctionCommand, Invocation, ShellCommand
+from mlorch.plan.context import context_of
 
 BEHIND = r"(?=[/\s\"'`:;,)\]}&|<>]|\Z)"
 """What may follow the path of a folder where it ends."""
@@ -32,7 +33,7 @@ def moved(invocation: Invocation, roots: Sequence[str], scratch: str) -> Invocat
         invocation,
         command=_command(invocation.command, move),
         env={name: move(value) for name, value in invocation.env.items()},
-        context=_tree(invocation.context, move),
+        context=_tree(context_of(invocation), move),
     )
 
 

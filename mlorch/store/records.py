@@ -26,7 +26,8 @@ from typing import (
 
 from mlorch.digest import digest_bytes
 from mlorch.errors import StoreError
-from mlorch.model import Digest, Record, Value
+from mlorch.model import Digest, Manifest, Record, Value
+from mlorch.rows import Rows
 from mlorch.store import files, serial, tree
 from mlorch.store.index import Index, blob, text
 from mlorch.store.session import Session, is_live
@@ -89,6 +90,7 @@ class Records:
         self._noted: Set[str] = set()
         """Records that were noted and may or may not stand: the note stays until it is known."""
         self._loaded: Dict[str, Tuple[Tuple[int, int, int], Record]] = {}
+        self._rows_met = Rows()
         self._latest: Dict[str, Newest] = {}
         """By pipeline; filled when more was asked than `FEW`."""
         self._few: Dict[Tuple[str, str, str], Newest] = {}
@@ -105,7 +107,7 @@ class Records:
         except (FileNotFoundError, NotADirectoryError):
             return
         for name in names:
-            record = self._again(os.path.join(folder, name))
+            record = self.load(os.path.join(folder, name))
             if record is not None and record.key == key:
                 yield record
 
@@ -113,7 +115,9 @@ class Records:
         """One record; None where it is gone or damaged. Raises StoreError for a foreign version."""
         try:
             data = files.read(path)
-            return sound(serial.from_json(Record, serial.load(SCHEMAS, data, f"the record `{path}`")))
+            record = sound(serial.from_json(Record, serial.load(SCHEMAS, data, f"the record `{path}`")))
+            manifest = Manifest(tuple(map(self._rows_met.one, record.manifest.rows)))
+            return dataclasses.replace(record, manifest=manifest)
         except (FileNotFoundError, NotADirectoryError, files.StrangeFile, ValueError, RecursionError):
             return None
 

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import sys
 import typing
 from functools import lru_cache
 from typing import Any, Callable, Dict, FrozenSet, List, Mapping, Tuple, Type, TypeVar, Union
 
 from mlorch.digest import tag_floats, tagged_float
 from mlorch.errors import StoreError
+from mlorch.small import Folded
 
 T = TypeVar("T")
 Decoder = Callable[[Any], Any]
@@ -85,6 +87,8 @@ def from_json(cls: Type[T], data: Any) -> T:
 def _decoder(kind: Any) -> Decoder:
     if dataclasses.is_dataclass(kind):
         return _dataclass_decoder(kind)
+    if kind is Folded:
+        return _folded
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if origin is Union:
         return _union_decoder(arguments)
@@ -108,7 +112,7 @@ def _dataclass_decoder(cls: Any) -> Decoder:
     def prepare() -> None:
         """At the first use, since types may refer to themselves."""
         hints = typing.get_type_hints(cls)
-        made = {field.name: _decoder(hints[field.name]) for field in dataclasses.fields(cls)}
+        made = {field.name: _shared(hints[field.name]) for field in dataclasses.fields(cls)}
         decoders.update(made)  # at once, since other threads may be decoding
 
     def decode(data: Any) -> Any:
@@ -122,6 +126,24 @@ def _dataclass_decoder(cls: Any) -> Decoder:
         return cls(**{name: decoders[name](item) for name, item in data.items() if name in decoders})
 
     return decode
+
+
+def _shared(kind: Any) -> Decoder:
+    """The decoder of a field. Neighbours mostly say the same of what they have in common (a step, a run, what it needs), and
+    then have one object for it."""
+    decode = _decoder(kind)
+    if kind not in (str, Mapping[str, str], Mapping[str, int]):
+        return decode
+    last: List[Any] = [None]
+
+    def share(data: Any) -> Any:
+        found, before = decode(data), last[0]  # once, since other threads may be decoding
+        if found == before:
+            return before
+        last[0] = found
+        return found
+
+    return share
 
 
 def _union_decoder(kinds: Tuple[Any, ...]) -> Decoder:
@@ -156,9 +178,15 @@ def _mapping_decoder(item: Decoder) -> Decoder:
     def decode(data: Any) -> Dict[str, Any]:
         if not isinstance(data, dict):
             raise ValueError("expected a mapping")
-        return {key: item(value) for key, value in data.items()}
+        return {sys.intern(key): item(value) for key, value in data.items()}
 
     return decode
+
+
+def _folded(data: Any) -> Folded:
+    if not isinstance(data, dict):
+        raise ValueError("expected a mapping")
+    return Folded(data)
 
 
 def _exactly(kind: Any) -> Decoder:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -13,6 +15,7 @@ from mlorch.digest import digest_bytes
 from mlorch.errors import StoreError
 from mlorch.model import Artifact, Content, Event, Manifest, Outcome, Reason, Record, Row
 from mlorch.ports import Publication, RunInfo
+from mlorch.small import Folded
 from mlorch.store import serial
 
 digests = st.binary(max_size=3).map(digest_bytes)
@@ -52,7 +55,8 @@ records = st.builds(
     peak_rss=st.integers(0, 1 << 40),
     sources=st.dictionaries(names, digests, max_size=2),
     needs=st.dictionaries(names, st.integers(), max_size=2),
-    created=st.lists(names, max_size=2),
+    created=st.lists(names, max_size=2).map(tuple),
+    recipe=st.dictionaries(names, values, max_size=2).map(Folded),
 )
 events = st.builds(Event, names, numbers, names, names, names, st.dictionaries(names, values, max_size=3))
 outcomes = st.builds(
@@ -73,12 +77,13 @@ infos = st.builds(RunInfo, names, names, names, numbers, st.none() | numbers, na
 
 @settings(max_examples=60, deadline=None)
 @given(st.one_of(records, events, outcomes, publications, infos, manifests))
-def test_what_is_written_is_read_back_equal(value: object) -> None:
+def test_what_is_written_is_read_back_equal(value: Any) -> None:
     text = json.dumps(serial.to_json(value), allow_nan=False)
     again = serial.from_json(type(value), json.loads(text))
     assert again == value
-    assert [type(getattr(again, name)) for name in vars(value)] == [
-        type(item) for item in vars(value).values()
+    names_of = [field.name for field in dataclasses.fields(value)]
+    assert [type(getattr(again, name)) for name in names_of] == [
+        type(getattr(value, name)) for name in names_of
     ]
 
 

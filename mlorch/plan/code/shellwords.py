@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 from dataclasses import field
-from typing import List, NamedTuple, Tuple
+from functools import lru_cache
+from typing import List, NamedTuple, Sequence, Tuple
 
 from mlorch.values import dataclass
 
@@ -56,7 +57,8 @@ _ESCAPED = re.compile(r'\\(["\\$`\n])')
 _QUOTING = re.compile(r"""['"\\$*?\[]""")
 
 
-def read_commands(text: str) -> List[Command]:
+@lru_cache(maxsize=16)  # one instance after the other, and several ask of the same one
+def read_commands(text: str) -> Sequence[Command]:
     """Every simple command of a script, those inside substitutions too."""
     return _Reader(text).commands
 
