@@ -13,7 +13,6 @@ import time
 from operator import index
 from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
-from mlorch.digest import digest_bytes
 from mlorch.errors import EnvironmentFault
 from mlorch.model import Content, Digest, Entry
 from mlorch.store import files, serial, tree
@@ -88,10 +87,20 @@ class Contents:
         return self._clock()
 
     def note(
-        self, path: str, content: Content, exclude: Sequence[str], entries: Sequence[Entry], taken: int
+        self,
+        path: str,
+        content: Content,
+        exclude: Sequence[str],
+        entries: Sequence[Entry],
+        taken: int,
+        walked: Optional[Sequence[tree.Found]] = None,
     ) -> None:
         """Learn what was put at a path after the moment `taken`. An edit that came between that and this look shows a
-        later time, and is not believed to be what was put there."""
+        later time, and is not believed to be what was put there.
+
+        Args:
+            walked: the members of a folder, seen just before it was put there.
+        """
         absolute = self._paths.absolute(path)
         found = self._paths.stat(absolute)
         if found is None:
@@ -99,14 +108,17 @@ class Contents:
         if content.kind == "file":
             self._learn_file(path, seen_now(found, content.digest, taken))
             return
+        if walked is None:
+            walked = tree.walk(absolute, exclude, self._follow)
         digests = {entry.path: entry.digest for entry in entries}
-        walked = tree.walk(absolute, exclude, self._follow)
         detail = {
             item.path: seen_now(item.stat, digests.get(item.path, ""), taken)
             for item in walked
             if item.kind == "file"
         }
-        self._learn_folder(_name(path, exclude), SeenFolder(_signature(walked), taken, content, pack(detail)))
+        self._learn_folder(
+            _name(path, exclude), SeenFolder(tree.signature(walked), taken, content, pack(detail))
+        )
 
     def listing(self, path: str, exclude: Sequence[str]) -> Tuple[Content, bytes]:
         """A folder's content with its listing; nothing is taken from memory but unchanged members."""
@@ -166,7 +178,7 @@ class Contents:
 
     def _folder(self, path: str, absolute: str, exclude: Sequence[str]) -> Content:
         walked = tree.walk(absolute, exclude, self._follow)
-        signature, name = _signature(walked), _name(path, exclude)
+        signature, name = tree.signature(walked), _name(path, exclude)
         seen = self._load_folders().get(name)
         if seen is not None and seen.signature == signature and not _any_racy(walked, seen.taken):
             return seen.content
@@ -336,17 +348,3 @@ def _any_racy(walked: Sequence[tree.Found], taken: int) -> bool:
     return any(
         racy(item.stat.st_mtime_ns, item.stat.st_ctime_ns, taken) for item in walked if item.kind == "file"
     )
-
-
-def _signature(walked: Sequence[tree.Found]) -> bytes:
-    """Digest of all that a look without reading can tell of a folder."""
-    lines: List[Tuple[Any, ...]] = []
-    for path, kind, found, target in walked:
-        if kind == "file":
-            mode = found.st_mode & 0o100
-            lines.append(
-                (path, target, found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino, mode)
-            )
-        else:
-            lines.append((path, kind, target, 0, 0, 0, 0))
-    return digest_bytes(repr(lines).encode("utf-8", "surrogateescape")).encode()

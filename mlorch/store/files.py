@@ -298,26 +298,39 @@ def open_regular(path: str, follow: bool = True) -> int:
     """A descriptor of a regular file for reading. Never waits at a FIFO; raises StrangeFile for what is no file."""
     fault("open")
     flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | (0 if follow else os.O_NOFOLLOW)
-    return _regular(path, flags, 0)
+    return _regular(path, flags, 0)[0]
 
 
-def _regular(path: str, flags: int, mode: int) -> int:
+def open_folder(path: str) -> int:
+    """A descriptor of a folder, for `open_member`; not of what a link leads to."""
+    return os.open(path, _FOLDER | os.O_NOFOLLOW)
+
+
+def open_member(name: str, folder: int) -> Tuple[int, os.stat_result]:
+    """As `open_regular`, of a file in an open folder, not through a link; with what it is."""
+    fault("open")
+    flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW
+    return _regular(name, flags, 0, folder)
+
+
+def _regular(path: str, flags: int, mode: int, folder: Optional[int] = None) -> Tuple[int, os.stat_result]:
     try:
-        fd = os.open(path, flags, mode)
+        fd = os.open(path, flags, mode, dir_fd=folder)
     except OSError as error:
         if error.errno in (errno.ELOOP, errno.ENXIO):
             raise StrangeFile(error.errno, "is a link or a socket, not a regular file", path) from error
         raise
-    if not stat.S_ISREG(os.fstat(fd).st_mode):
+    found = os.fstat(fd)
+    if not stat.S_ISREG(found.st_mode):
         os.close(fd)
         raise StrangeFile(errno.EINVAL, "is not a regular file", path)
-    return fd
+    return fd, found
 
 
 def open_own(path: str, append: bool = False) -> int:
     """A descriptor of a file of ours for reading and writing, made if need be. Raises StrangeFile for what is none."""
     flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW
-    return _regular(path, flags | (os.O_APPEND if append else 0), 0o644)
+    return _regular(path, flags | (os.O_APPEND if append else 0), 0o644)[0]
 
 
 def digest_fd(fd: int, size: int) -> Digest:

@@ -11,7 +11,7 @@ from typing import Any, Callable, FrozenSet, Iterable, Iterator, List, Mapping, 
 from mlorch.errors import EnvironmentFault, fault_of
 from mlorch.model import Artifact, Content, Digest, Entry, Event, Record, Settings, Value
 from mlorch.ports import RunInfo, Workspace
-from mlorch.store import check, files, tree, usage
+from mlorch.store import check, files, folders, tree, usage
 from mlorch.store.aside import Owner
 from mlorch.store.contents import Contents
 from mlorch.store.ground import Parts
@@ -165,6 +165,13 @@ class LocalStore:
             content, data = self.contents.listing(path, exclude)
             self.objects.add_bytes(data)
             self.ground.loose(absolute, content)
+            return content
+        taken = folders.take_in(self.objects, absolute, walked) if move and not exclude else None
+        if taken is not None:
+            content, data = tree.folder_content(taken[0])
+            self.objects.add_bytes(data)
+            if taken[1] is not None:
+                self.objects.wholes.add(content.digest, taken[1])
             return content
         entries = []
         for item in walked:

@@ -16,7 +16,7 @@ from mlorch.errors import CorruptObject, EnvironmentFault, StoreError
 from mlorch.model import Content, Digest, Entry
 from mlorch.store import files, tree
 from mlorch.store.session import Session, hold
-from mlorch.store.twins import Twins
+from mlorch.store.twins import Twins, Wholes
 
 MODE = 0o444
 BUSY = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EINTR, errno.ENOSPC)
@@ -43,6 +43,7 @@ class Objects:
         self._pending: Dict[Digest, Pending] = {}
         self._installing: Dict[Digest, Pending] = {}
         self.twins = Twins()
+        self.wholes = Wholes()
         self._gc_fd: Optional[int] = None
         self._listings: Dict[Digest, Tuple[Entry, ...]] = {}
 
@@ -53,7 +54,7 @@ class Objects:
         record)."""
         if not tree.DIGEST.match(digest):
             raise StoreError(f"`{digest[:80]}` is not a digest; expected blake3: and 64 hexadecimal digits")
-        return os.path.join(self.path, digest[7:9], digest[9:])
+        return f"{self.path}/{digest[7:9]}/{digest[9:]}"
 
     def locate(self, digest: Digest) -> str:
         with self._guard:
@@ -84,7 +85,7 @@ class Objects:
     def members(self, digest: Digest) -> Tuple[Entry, ...]:
         """Members of a folder object; the last few listings stay in memory. Raises CorruptObject."""
         with self._guard:
-            known = self._listings.get(digest)
+            known = self._listings.get(digest) or self.wholes.entries(digest)
         if known is not None and self.size(digest) is not None:
             return known
         data = self.read(digest)
@@ -198,6 +199,11 @@ class Objects:
 
     # ------------------------------------------------------------------------------------------------- adding
 
+    def temporary(self) -> str:
+        """A free path on the file system of the objects, of this session."""
+        self._writable()
+        return self._session.name()
+
     def add_bytes(self, data: bytes) -> Digest:
         self._writable()
         digest = digest_bytes(data)
@@ -206,6 +212,17 @@ class Objects:
             files.write_new(temporary, data, MODE)
             self._offer(digest, Pending(temporary, len(data)))
         return digest
+
+    def add_open(self, fd: int, size: int) -> Tuple[Digest, int]:
+        """Make a copy of an open file an object. Returns digest and bytes."""
+        if size <= files.SMALL:
+            data = files.read_whole(fd, size)
+            return self.add_bytes(data), len(data)
+        self._writable()
+        temporary = self._session.name()
+        digest, size = files.copy_open(fd, temporary, MODE)
+        self._settle(digest, Pending(temporary, size))
+        return digest, size
 
     def add_file(self, path: str, move: bool) -> Tuple[Digest, int]:
         """Make a file an object, by moving it where that is safe, else by a copy. Returns digest and
@@ -359,6 +376,7 @@ class Objects:
         with self._guard:
             self._pending.clear()
         self.twins.clear()
+        self.wholes.clear()
 
     def close(self) -> None:
         if self._gc_fd is not None:

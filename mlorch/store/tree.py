@@ -7,7 +7,7 @@ import os
 import re
 import stat
 from functools import lru_cache
-from typing import Callable, Dict, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 from mlorch.digest import digest_bytes
 from mlorch.errors import EnvironmentFault
@@ -128,6 +128,20 @@ def stays_inside(path: str, target: str) -> bool:
         ups += 1
     # `..` after a name could climb out through another link, so it is allowed only in front
     return ups <= path.count("/") and ".." not in parts[ups:]
+
+
+def signature(walked: Iterable[Found]) -> bytes:
+    """Digest of all that a look without reading can tell of a folder."""
+    lines: List[Tuple[Any, ...]] = []
+    for path, kind, found, target in walked:
+        if kind == "file":
+            mode = found.st_mode & 0o100
+            lines.append(
+                (path, target, found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino, mode)
+            )
+        else:
+            lines.append((path, kind, target, 0, 0, 0, 0))
+    return digest_bytes(repr(lines).encode("utf-8", "surrogateescape")).encode()
 
 
 # --------------------------------------------------------------------------------------------------- excludes

@@ -5,9 +5,9 @@ from __future__ import annotations
 import errno
 import os
 import threading
-from typing import Dict, NamedTuple, Tuple
+from typing import Dict, NamedTuple, Optional, Tuple
 
-from mlorch.model import Digest
+from mlorch.model import Digest, Entry
 from mlorch.store import files
 
 
@@ -59,6 +59,51 @@ class Twins:
             twin = self._found.pop(digest, None)
         if twin is not None:
             files.remove(twin.path)
+
+    def clear(self) -> None:
+        """Forget all (they go with the session)."""
+        with self._guard:
+            self._found.clear()
+
+
+class Whole(NamedTuple):
+    """A folder that was made an object, itself (see `folders`)."""
+
+    path: str
+    signature: bytes
+    """While a walk gives the same, nobody has touched it."""
+    entries: Tuple[Entry, ...]
+
+
+class Wholes:
+    """At most one such folder of each content. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._guard = threading.Lock()
+        self._found: Dict[Digest, Whole] = {}
+
+    def add(self, digest: Digest, whole: Whole) -> None:
+        """Learn of a folder, which is ours from now on."""
+        with self._guard:
+            earlier, self._found[digest] = self._found.get(digest), whole
+        if earlier is not None:
+            files.remove(earlier.path)
+
+    def entries(self, digest: Digest) -> Optional[Tuple[Entry, ...]]:
+        """The members of a folder that is here."""
+        whole = self._found.get(digest)
+        return whole.entries if whole is not None else None
+
+    def take(self, digest: Digest) -> Optional[Whole]:
+        """The folder with this content, the caller's from now on; None where there is none."""
+        with self._guard:
+            return self._found.pop(digest, None)
+
+    def drop(self, digest: Digest) -> None:
+        """It is not asked for."""
+        whole = self.take(digest)
+        if whole is not None:
+            files.remove(whole.path)
 
     def clear(self) -> None:
         """Forget all (they go with the session)."""

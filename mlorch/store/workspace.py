@@ -5,18 +5,30 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-from typing import AbstractSet, ContextManager, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import AbstractSet, ContextManager, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from mlorch.errors import CorruptObject, EnvironmentFault, MachineFault
 from mlorch.model import Artifact, BoundOutput, Content, Entry
 from mlorch.ports import Placed, Publication
-from mlorch.store import files
+from mlorch.store import files, folders
 from mlorch.store.git import GitIndex
 from mlorch.store.ground import Ground, Parts
 from mlorch.store.objects import Objects
 from mlorch.store.paths import mount_of
 from mlorch.store.staging import STAGING, Staging
 from mlorch.store.translate import translated
+from mlorch.store.tree import Found
+
+
+class Built(NamedTuple):
+    """What was made to be put in place."""
+
+    entries: Tuple[Entry, ...]
+    """Of a folder."""
+    taken: int
+    """When it was known to be that."""
+    walked: Optional[Sequence[Found]] = None
+    """Its members as they were seen then."""
 
 
 class LocalWorkspace:
@@ -73,16 +85,16 @@ class LocalWorkspace:
         if self._ground.standing(artifact.path, artifact.exclude) == artifact.content:
             self._parts.publications.add(publication)
             self._parts.objects.twins.drop(artifact.content.digest)
+            self._parts.objects.wholes.drop(artifact.content.digest)
             return Placed(False)
         kept = self._make_parents(artifact.path, target)
         folder = os.path.dirname(target)
         mount = mount_of(folder)
         temporary = self._parts.temporaries.beside(target, mount)
-        entries = self._build(artifact, temporary)
-        taken = self._parts.contents.moment()
+        built = self._build(artifact, temporary)
         with self._paths.pinned(target) as pinned:
             kept += self._swap(temporary, pinned, publication)
-        self._parts.contents.note(artifact.path, artifact.content, artifact.exclude, entries, taken)
+        self._parts.contents.note(artifact.path, artifact.content, artifact.exclude, *built)
         self._parts.publications.add(publication)
         self._to_sync.setdefault(mount[0], folder)
         return Placed(True, kept)
@@ -94,8 +106,19 @@ class LocalWorkspace:
     def together(self) -> ContextManager[None]:
         return self._parts.publications.together()
 
-    def _build(self, artifact: Artifact, temporary: str) -> Tuple[Entry, ...]:
+    def _build(self, artifact: Artifact, temporary: str) -> Built:
         """Make the content at a temporary path, verified. Raises CorruptObject."""
+        whole = self._parts.objects.wholes.take(artifact.content.digest)
+        if whole is not None:
+            taken = self._parts.contents.moment()
+            walked = folders.put(whole, temporary)
+            if walked is not None:
+                return Built(whole.entries, taken, walked)
+        entries = self._copy(artifact, temporary)
+        return Built(entries, self._parts.contents.moment())
+
+    def _copy(self, artifact: Artifact, temporary: str) -> Tuple[Entry, ...]:
+        """Returns the members of a folder. Raises CorruptObject."""
         content, objects = artifact.content, self._parts.objects
         if not artifact.stored and not objects.has(content):
             self._take_loose(artifact, temporary)

@@ -63,6 +63,8 @@ class Project:
         # what these tests put in place is to come from the objects, as in a later run
         for digest in list(self.store.objects.twins._found):
             self.store.objects.twins.drop(digest)
+        for digest in list(self.store.objects.wholes._found):
+            self.store.objects.wholes.drop(digest)
         if os.path.isdir(self.path(staged)):
             for name, _, _ in os.walk(self.path(staged), topdown=False):
                 os.rmdir(name)
