@@ -115,6 +115,7 @@ class Zygote:
         self._guardian = guardian
         self._socket, theirs = socket.socketpair()
         self._send_lock = threading.Lock()
+        self._received = bytearray()
         with theirs:
             try:
                 self._process = subprocess.Popen(
@@ -173,7 +174,7 @@ class Zygote:
             "function": attempt.function.function,
             "arguments": dict(attempt.function.arguments),
             "root": attempt.cwd,
-            "env": dict(attempt.env),
+            "env": {name: attempt.env[name] for name in _OF_THE_ATTEMPT if name in attempt.env},
             "metrics_file": attempt.metrics_file,
             "loaded_file": attempt.loaded_file,
             "declared": attempt.declared,
@@ -181,11 +182,13 @@ class Zygote:
             "preload": preload,
         }
         data = json.dumps(document).encode("ascii")
+        data = struct.pack(">I", len(data)) + data
         rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, struct.pack("i", log))]
         try:
             with self._send_lock:
-                self._socket.sendmsg([struct.pack(">I", len(data))], rights)
-                self._socket.sendall(data)
+                sent = self._socket.sendmsg([data], rights)
+                if sent < len(data):
+                    self._socket.sendall(data[sent:])
         except OSError:
             raise GoneError(started=False) from None
 
@@ -214,13 +217,14 @@ class Zygote:
             raise GoneError(started) from None
 
     def _exactly(self, count: int) -> bytes:
-        data = bytearray()
-        while len(data) < count:
-            part = self._socket.recv(min(count - len(data), 1 << 20))
+        while len(self._received) < count:
+            part = self._socket.recv(max(count - len(self._received), 1 << 12))
             if not part:
                 raise EOFError
-            data += part
-        return bytes(data)
+            self._received += part
+        data = bytes(self._received[:count])
+        del self._received[:count]
+        return data
 
     def _ended(self, document: Mapping[str, Any], result: Mapping[str, Any], control: Control) -> Ended:
         usage = usage_of(int(document["status"]), float(document["cpu_seconds"]), int(document["peak_rss"]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import sys
 import time
@@ -175,6 +176,83 @@ def test_an_edit_of_the_same_size_within_a_second_is_seen(bench: Bench) -> None:
         assert ended.metrics is not None, ended
         seen.append(ended.metrics["v"])
     assert seen == list(range(6))
+
+
+KEPT = "import os, helper\ndef f():\n    print(helper.VALUE, __file__ in type(__spec__.loader).kept)\n"
+
+
+def _kept(bench: Bench) -> Path:
+    """A module and its helper, compiled already in the process that forks their steps."""
+    write(bench, "steps.py", KEPT)
+    helper = write(bench, "helper.py", "VALUE = 1\n")
+    for _ in range(3):
+        time.sleep(0.06)  # what was written just now is not kept
+        attempt = bench.call("steps:f")
+        assert bench.do(attempt).exit_code == 0
+    assert bench.log(attempt) == "1 True\n"
+    return helper
+
+
+def _in_place(helper: Path) -> None:
+    before = helper.stat()
+    with helper.open("r+") as file:
+        file.write("VALUE = 2\n")
+    os.utime(helper, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+def _replaced(helper: Path) -> None:
+    before, other = helper.stat(), helper.with_name("other")
+    other.write_text("VALUE = 2\n")
+    os.utime(other, ns=(before.st_atime_ns, before.st_mtime_ns))
+    os.replace(other, helper)
+
+
+def _package(helper: Path) -> None:
+    folder = helper.with_name("helper")
+    folder.mkdir()
+    (folder / "__init__.py").write_text("VALUE = 2\n")
+
+
+@pytest.mark.parametrize("edit", [_in_place, _replaced, _package])
+def test_code_that_was_compiled_before_is_not_used_for_another_file(bench: Bench, edit: Any) -> None:
+    edit(_kept(bench))
+    attempt = bench.call("steps:f")
+    assert bench.do(attempt).exit_code == 0
+    assert bench.log(attempt) == "2 True\n"
+
+
+def test_the_module_itself_is_looked_for_anew(bench: Bench) -> None:
+    helper = _kept(bench)
+    steps = helper.with_name("steps.py")
+    write(bench, "steps/__init__.py", "def f():\n    print('a package')\n")
+    attempt = bench.call("steps:f")
+    assert bench.do(attempt).exit_code == 0
+    assert bench.log(attempt) == "a package\n"
+    (bench.root / "steps/__init__.py").unlink()
+    attempt = bench.call("steps:f")
+    assert bench.do(attempt).exit_code == 0, bench.log(attempt)
+    assert bench.log(attempt).startswith("1 ")
+    steps.unlink()
+    shutil.rmtree(bench.root / "steps")
+    assert bench.do(bench.call("steps:f")).error == "ModuleNotFoundError: No module named 'steps'"
+    steps.write_text("def f(:\n")
+    assert "SyntaxError" in bench.do(bench.call("steps:f")).error
+
+
+def test_a_module_that_a_function_writes_is_found(bench: Bench) -> None:
+    _kept(bench)
+    write(bench, "steps.py", "import steps_made\ndef f():\n    print(steps_made.VALUE)\n")
+    assert "steps_made" in bench.do(bench.call("steps:f")).error
+    body = (
+        "import time\ntime.sleep(0.05)\nopen('new.py', 'w').write('VALUE = 7')\nimport new\nprint(new.VALUE)"
+    )
+    for _ in range(3):
+        (bench.root / "new.py").unlink(missing_ok=True)
+        write(bench, "steps.py", "def f():\n" + "".join(f"    {line}\n" for line in body.splitlines()))
+        time.sleep(0.06)
+        attempt = bench.call("steps:f")
+        assert bench.do(attempt).exit_code == 0, bench.log(attempt)
+        assert bench.log(attempt) == "7\n"
 
 
 def test_stale_bytecode_of_another_python_run_is_not_believed(bench: Bench) -> None:

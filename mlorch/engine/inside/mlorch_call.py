@@ -4,34 +4,36 @@ from __future__ import annotations
 
 import atexit
 import ctypes
+import itertools
 import json
 import math
 import os
 import pathlib
 import signal
 import sys
-import threading
 import traceback
 import types
-from typing import Any, Callable, Dict, List, Optional, Set, Tuple
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 _HERE = os.path.dirname(os.path.abspath(__file__))
 _MODULES = os.path.join(_HERE, "modules")
 sys.path.insert(0, _MODULES)
 import mlorch_imports  # type: ignore[import-not-found]  # noqa: E402
 import mlorch_reads  # type: ignore[import-not-found]  # noqa: E402
+import mlorch_ready  # type: ignore[import-not-found]  # noqa: E402
 
 sys.path.remove(_MODULES)
-_C = ctypes.CDLL(None)
+_prctl = getattr(ctypes.CDLL(None), "prctl", None)
 SET_PDEATHSIG = 1
+KILL = int(signal.SIGKILL)
 LONGEST_ERROR = 500
 
 
 def become(parent: int, log: int) -> None:
     """A session of its own that ends with the zygote, and the log as stdout and stderr."""
     os.setsid()
-    if hasattr(_C, "prctl"):
-        _C.prctl(SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if _prctl is not None:
+        _prctl(SET_PDEATHSIG, KILL, 0, 0, 0)
     if os.getppid() != parent:  # it died before the line above
         os._exit(1)
     os.dup2(log, 1)
@@ -52,6 +54,7 @@ class Caller:
         self._project = mlorch_imports.Project("/")
         self._report: Optional[mlorch_imports.Report] = None
         self._reads: Optional[mlorch_reads.Reads] = None
+        self._ready = mlorch_ready.Ready()
         # Without a file of its own `__main__` is not run again by processes that `multiprocessing` spawns.
         self._main, sys.modules["__main__"] = sys.modules["__main__"], types.ModuleType("__main__")
         for stream in (sys.stdout, sys.stderr):
@@ -65,7 +68,6 @@ class Caller:
             self._root = root
             self._project = mlorch_imports.install(root, self._note)
             sys.path.insert(0, root)
-        self._project.forget_listings()
         self._report = mlorch_imports.Report(request["loaded_file"]) if request["loaded_file"] else None
         self._reads = None
         if self._report is not None and request["declared"] is not None:
@@ -73,10 +75,15 @@ class Caller:
                 self._project, request["declared"], request["started"], self._report.add
             )
         os.chdir(root)
+        self._ready.prepare(self._project, root, request["module"])
         sys.argv = [f"{request['module']}:{request['function']}"]
         self._environment(request)
 
-    def run(self, request: Dict[str, Any], result: int, known: Set[str]) -> int:
+    def learn(self, modules: Sequence[str]) -> None:
+        """In the zygote, after an attempt: which of the project's modules it has imported."""
+        self._ready.learn(modules)
+
+    def run(self, request: Dict[str, Any], result: int) -> int:
         """In the child: call the function and write what came of it to `result`; returns the exit code."""
         numbers = sys.modules.get("numpy.random")
         if numbers is not None:  # else all forks would draw the same numbers
@@ -85,11 +92,15 @@ class Caller:
             self._reads.install()
         code, document = _guarded(request)
         _finish()
-        names = _imported(known)
-        document["modules"] = self._project.files(names)
-        lines = json.dumps(document), json.dumps(names)
-        with open(result, "wb") as file:
-            file.write("\n".join(lines).encode("ascii"))
+        names = _imported()
+        told = (
+            json.dumps(document)[1:-1]
+            if document.get("metrics") is not None or "error" in document
+            else '"metrics": null'
+        )
+        data = f'{{{told}, "modules": {_text(self._project.files(names))}}}\n{_text(names)}'.encode("ascii")
+        while data:
+            data = data[os.write(result, data) :]
         return code
 
     def _environment(self, request: Dict[str, Any]) -> None:
@@ -266,8 +277,12 @@ def _short(text: str) -> str:
 
 
 def _finish() -> None:
-    """What the interpreter does when it ends: other threads, exit handlers, buffers."""
-    for act in (getattr(threading, "_shutdown", None), getattr(atexit, "_run_exitfuncs", None)):
+    """What the interpreter does when it ends: other threads, exit handlers, buffers. `threading` is not imported for it: then
+    each fork would renew its locks, whether the function uses it or not."""
+    for act in (
+        getattr(sys.modules.get("threading"), "_shutdown", None),
+        getattr(atexit, "_run_exitfuncs", None),
+    ):
         try:
             if act is not None:
                 act()
@@ -281,16 +296,19 @@ def _finish() -> None:
             continue
 
 
-def _imported(known: Set[str]) -> List[str]:
-    """Modules that this attempt loaded and the zygote had not, in order. They stand at the end: looking
-    at all of them would copy the page of each."""
-    names: List[str] = []
-    passed = 0
-    for name in reversed(sys.modules):
-        if name not in known:
-            names.append(name)
-        else:
-            passed += 1
-        if passed > 20:
-            break
+def mark() -> None:
+    """In the zygote, before a fork: this module as the last of those that are loaded."""
+    if next(reversed(sys.modules)) != __name__:
+        sys.modules[__name__] = sys.modules.pop(__name__)
+
+
+def _imported() -> List[str]:
+    """Modules that this attempt loaded and the zygote had not, in order: they stand after the mark. Looking at all would copy
+    the page of each."""
+    names = list(itertools.takewhile(lambda name: name != __name__, reversed(sys.modules)))
     return names[::-1]
+
+
+def _text(names: Sequence[str]) -> str:
+    """A list of strings as JSON; the encoder itself would be looked at for longer than it takes."""
+    return "[" + ", ".join(map(json.encoder.encode_basestring_ascii, names)) + "]"

@@ -19,6 +19,7 @@ its attempt and itself. A file of the standard library alone, for any Python fro
 
 from __future__ import annotations
 
+import _signal  # type: ignore[import-not-found]  # what `signal` wraps in enumerations, which would cost each child 50 copied pages
 import contextlib
 import ctypes
 import gc
@@ -29,7 +30,7 @@ import signal
 import socket
 import struct
 import sys
-from typing import Any, Dict, List, Optional, Set, Tuple
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 import mlorch_call  # type: ignore[import-not-found]
 import mlorch_preload  # type: ignore[import-not-found]
@@ -42,8 +43,11 @@ PAUSE = 0.02
 class Zygote:
     def __init__(self, connection: socket.socket) -> None:
         self._socket = connection
+        self._number = connection.fileno()
         self._preload = mlorch_preload.Preload()
         self._caller = mlorch_call.Caller()
+        self._modules: Sequence[str] = ()
+        self._last = (b"", b"[]")
         self._null = os.open(os.devnull, os.O_RDWR)
         self._wake, wake = os.pipe()
         for descriptor in (self._wake, wake):
@@ -75,47 +79,57 @@ class Zygote:
             return
         self._caller.prepare(request)
         result = _scratch()
-        known = set(sys.modules)
+        mlorch_call.mark()
         gc.freeze()
         own = os.getpid()
         pid = os.fork()
         if pid == 0:
-            self._child(request, log, result, (own, known))
+            self._child(request, log, result, own)
         os.close(log)
         ended = self._watch(pid)
         document, imported = _read_result(result)
-        send(self._socket, {"ended": ended})
-        send_bytes(self._socket, document)
-        if request["preload"] and len(imported) > len(b"[]"):
-            self._preload.learn(request["root"], json.loads(imported))
+        self._socket.sendall(framed(b'{"ended": %s}' % ended) + framed(document))
+        if document:
+            self._learn(request, document, imported)
 
-    def _child(self, request: Dict[str, Any], log: int, result: int, parent: Tuple[int, Set[str]]) -> None:
-        """Never returns. `parent` is the zygote's id and the names of its modules."""
+    def _learn(self, request: Dict[str, Any], document: bytes, imported: bytes) -> None:
+        """Make ready for the next attempt what this one turned out to use: mostly that is the same again."""
+        if document != self._last[0]:
+            self._modules = json.loads(document)["modules"]
+        self._caller.learn(self._modules)
+        if request["preload"] and imported != self._last[1]:
+            self._preload.learn(request["root"], json.loads(imported))
+        self._last = (document, imported)
+
+    def _child(self, request: Dict[str, Any], log: int, result: int, parent: int) -> None:
+        """Never returns. `parent` is the zygote's id."""
         code = 70
         try:
-            signal.set_wakeup_fd(-1)
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            signal.signal(signal.SIGINT, signal.default_int_handler)
-            mlorch_call.become(parent[0], log)
+            _signal.set_wakeup_fd(-1)
+            _signal.signal(_signal.SIGCHLD, _signal.SIG_DFL)
+            _signal.signal(_signal.SIGINT, _signal.default_int_handler)
+            mlorch_call.become(parent, log)
             for descriptor in (self._wake, self._null):
                 os.close(descriptor)
-            send_bytes(self._socket, b'{"started": %d}' % os.getpid())
-            self._socket.close()
-            code = self._caller.run(request, result, parent[1])
+            os.write(self._number, framed(b'{"started": %d}' % os.getpid()))
+            os.close(self._number)
+            code = self._caller.run(request, result)
         finally:
             os._exit(code)
 
     # ----------------------------------------------------------------------------------------------- watching
 
-    def _watch(self, pid: int) -> Dict[str, Any]:
+    def _watch(self, pid: int) -> bytes:
         """Wait for the attempt, pass signals on to its group, and end what it leaves behind."""
-        ending = False
+        ending = woken = False
         while not os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT):
-            ready, _, _ = select.select([self._socket.fileno(), self._wake], [], [])
-            if self._wake in ready:
-                self._clear()
+            if woken:
                 self._reap(pid)
-            if self._socket.fileno() in ready:
+            ready, _, _ = select.select([self._number, self._wake], [], [])
+            woken = self._wake in ready
+            if woken:
+                self._clear()
+            if self._number in ready:
                 ending = self._signalled(pid) or ending
         while ending and _group_lives(
             pid
@@ -126,12 +140,9 @@ class Zygote:
         _kill_group(pid, signal.SIGKILL)
         _, status, usage = os.wait4(pid, 0)
         peak = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-        return {
-            "status": status,
-            "cpu_seconds": usage.ru_utime + usage.ru_stime,
-            "peak_rss": peak,
-            "lingering": self._sweep(pid),
-        }
+        cpu = usage.ru_utime + usage.ru_stime
+        told = f'{{"status": {status}, "cpu_seconds": {cpu!r}, "peak_rss": {peak}, "lingering": {self._sweep(pid)}}}'
+        return told.encode("ascii")
 
     def _signalled(self, pid: int) -> bool:
         """Take one message while an attempt runs. End of file: the client is gone, and everything ends
@@ -200,11 +211,11 @@ def _nothing(number: int, frame: Any) -> None:
 
 
 def send(connection: socket.socket, message: Dict[str, Any]) -> None:
-    send_bytes(connection, json.dumps(message).encode("ascii"))
+    connection.sendall(framed(json.dumps(message).encode("ascii")))
 
 
-def send_bytes(connection: socket.socket, data: bytes) -> None:
-    connection.sendall(struct.pack(">I", len(data)) + data)
+def framed(data: bytes) -> bytes:
+    return len(data).to_bytes(4, "big") + data
 
 
 def receive(connection: socket.socket) -> Tuple[Optional[Dict[str, Any]], int]:
@@ -264,10 +275,18 @@ def _read_result(descriptor: int) -> Tuple[bytes, bytes]:
 
 def _children() -> List[int]:
     try:
-        with open(f"/proc/self/task/{os.getpid()}/children", "rb") as file:
-            return [int(item) for item in file.read().split()]
+        descriptor = os.open(f"/proc/self/task/{os.getpid()}/children", os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return []
+    try:
+        text = b""
+        while True:
+            part = os.read(descriptor, 1 << 16)
+            if not part:
+                return [int(item) for item in text.split()]
+            text += part
+    finally:
+        os.close(descriptor)
 
 
 def _state(pid: int) -> str:
