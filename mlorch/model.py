@@ -559,8 +559,6 @@ class Invocation:
     manifest: Manifest
     key: Digest
     """Empty while a row is unknown."""
-    family: Digest
-    """Digest of the command's shape and the declared outputs: what records of other versions of it share."""
     command: Command
     inputs: Tuple[BoundInput, ...] = ()
     outputs: Tuple[BoundOutput, ...] = ()
@@ -651,6 +649,7 @@ class Record:
     key: Digest
     manifest: Manifest
     family: Digest
+    """Digest of the command as written and the declared outputs: what records of other versions of it share."""
     pipeline: str
     """Root-relative path of the pipeline file."""
     step: str

@@ -270,7 +270,7 @@ class _Outside:
 
         self._declarations.declare(instance)
         outputs: Dict[str, Artifact] = {}
-        for output in self._declarations.outputs.get(instance.name, ()):
+        for output in self._declarations.outputs_of(instance) or ():
             content = self._store.content(output.path, output.exclude)
             if content is None:
                 message = f"`{instance.name}` is not selected, and its output `{output.path}` does not exist"

@@ -16,9 +16,10 @@ from mlorch.plan.code import CodeReader
 from mlorch.plan.declare import BindError
 from mlorch.plan.frontier import Frontier
 from mlorch.plan.gate import judge, upstream_steps
+from mlorch.plan.seal import family_of
 from mlorch.plan.world import World
 from mlorch.ports import Store
-from mlorch.small import Folded, keep
+from mlorch.small import Folded, keep, nothing
 from mlorch.timing import median
 from mlorch.values import dataclass
 
@@ -85,7 +86,7 @@ class Decider:
         if self.forced(instance):
             verdict = rebuild.Verdict("run", (Reason("forced", text="forced"),), self.last_used(instance))
         elif not invocation.key:
-            family = self.store.family(invocation.family, rebuild.FAMILY_LIMIT)
+            family = self.store.family(family_of(invocation), rebuild.FAMILY_LIMIT)
             nearest = self.last_used(instance)
             verdict = rebuild.decide_partly(step, invocation, family, nearest, self._pending(instance))
         elif invocation.effect:
@@ -218,5 +219,7 @@ def result_of(decision: Decision, failed: bool = False) -> Result:
 
 def plain_metrics(record: Record) -> Mapping[str, object]:
     """A record's metrics with NaN and infinities as floats."""
+    if not record.metrics:
+        return nothing()
     metrics: Mapping[str, object] = untag_floats(dict(record.metrics))
     return metrics

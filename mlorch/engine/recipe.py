@@ -158,7 +158,6 @@ def _read(record: Record, recipe: Mapping[str, Any]) -> Recipe:
         instance=Instance(record.instance, step),
         manifest=record.manifest,
         key=record.key,
-        family=record.family,
         command=_read_command(recipe["command"]),
         outputs=_read_outputs(record, recipe["context"]["outputs"]),
         env=dict(record.env),

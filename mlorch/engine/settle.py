@@ -27,6 +27,7 @@ from mlorch.model import (
     Value,
 )
 from mlorch.plan.bind import Binder
+from mlorch.plan.seal import family_of
 from mlorch.ports import Publication, Store
 from mlorch.small import Folded
 from mlorch.timing import timed
@@ -268,7 +269,7 @@ class Settler:
             id=new_record_id(),
             key=invocation.key,
             manifest=invocation.manifest,
-            family=invocation.family,
+            family=family_of(invocation),
             pipeline=self._pipeline,
             step=work.instance.step.id,
             instance=work.instance.name,

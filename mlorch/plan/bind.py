@@ -96,10 +96,10 @@ class Binder:
 
     def _bind(self, instance: Instance, names: Names, gate: Gate) -> Invocation:
         step = instance.step
-        outputs = self._declarations.outputs.get(instance.name)
+        outputs = self._declarations.outputs_of(instance)
         if outputs is None:
             self._raise_first(self._declarations.declare(instance, self._world))
-            outputs = self._declarations.outputs.get(instance.name, ())
+            outputs = self._declarations.outputs_of(instance) or ()
         names.outputs = {item.name: PathText(item.staging) for item in outputs}
         if step.checkpoint:
             names.checkpoint = PathText(CHECKPOINTS)

@@ -48,8 +48,20 @@ class Declarations:
         self._around: Dict[str, Set[str]] = {}
         self._problems: Dict[str, List[Problem]] = {}
         self._folders: Dict[str, str] = {}
-        self.outputs: Dict[str, Tuple[BoundOutput, ...]] = {}
-        """Instance -> its outputs (staging paths still with STAGING_TOKEN), where all are known."""
+        self._made_folders: Set[str] = set()
+        """Declared paths that are folders."""
+        self._staged: Dict[str, Set[str]] = {}
+        """Step -> those of its outputs whose path it is told."""
+
+    def outputs_of(self, instance: Instance) -> Optional[Tuple[BoundOutput, ...]]:
+        """An instance's outputs (staging paths still with STAGING_TOKEN); None where not all are known."""
+        step, known = instance.step, self._world.declared.get(instance.name)
+        if known is None or len(known) < len(step.outputs):
+            return None
+        if step.id not in self._staged:
+            self._staged[step.id] = staged_outputs(step, self._parameters(step))
+        written = {name: path + "/" if path in self._made_folders else path for name, path in known.items()}
+        return bound_outputs(step, written, self._staged[step.id])
 
     def declare(self, instance: Instance, world: Optional[World] = None) -> List[Problem]:
         """Evaluate an instance's output paths; problems where they collide with another's or are refused.
@@ -57,7 +69,8 @@ class Declarations:
         Args:
             world: what is known by now; paths may depend on what upstream made.
         """
-        if instance.name in self.outputs:
+        before = self._world.declared.get(instance.name)
+        if before is not None and len(before) == len(instance.step.outputs):
             return self._problems.get(instance.name, [])
         problems: List[Problem] = []
         names = Names(world or self._world, instance)
@@ -71,11 +84,9 @@ class Declarations:
                 problems.append(error.problem)
         problems += [problem for name, path in known.items() for problem in self._claim(instance, name, path)]
         self._world.declared[instance.name] = {name: path.rstrip("/") for name, path in known.items()}
-        if len(known) == len(instance.step.outputs):
-            staged = staged_outputs(instance.step, self._parameters(instance.step))
-            self.outputs[instance.name] = bound_outputs(instance.step, known, staged)
-            if problems:
-                self._problems[instance.name] = problems
+        self._made_folders.update(path[:-1] for path in known.values() if path.endswith("/"))
+        if len(known) == len(instance.step.outputs) and problems:
+            self._problems[instance.name] = problems
         return problems
 
     def writer(self, path: str) -> Optional[Tuple[Instance, str]]:

@@ -168,8 +168,9 @@ class Frontier:
                     tokens.append(item.name)
         for token in tokens:
             self._children.setdefault(token, []).append(instance)
-        self._waiting[instance.name] = len(tokens)
-        if not tokens:
+        if tokens:
+            self._waiting[instance.name] = len(tokens)
+        else:
             self._ready.append(instance)
 
     def _chosen(self, expansion: Expansion) -> List[Instance]:
@@ -195,6 +196,7 @@ class Frontier:
         for child in self._children.pop(token, []):
             self._waiting[child.name] -= 1
             if self._waiting[child.name] == 0:
+                del self._waiting[child.name]
                 self._ready.append(child)
 
     def upstream_instances(self, instance: str) -> List[str]:

@@ -27,6 +27,10 @@ from mlorch.plan.declare import BindError, Declarations, output_patterns, step_p
 from mlorch.plan.expand import Contents
 from mlorch.plan.names import Names, usable
 from mlorch.plan.world import NotYetKnown, World
+from mlorch.small import nothing
+
+_SOURCE: Tuple[str, ...] = ("",)
+_SOURCE_AXES: Tuple[Mapping[str, Value], ...] = (nothing(),)
 
 
 class PathText(str):
@@ -88,13 +92,14 @@ class InputBinder:
             contents.append(content)
             producers.append(producer)
             axes.append(self._axes(path, producer))
+        is_source = producers == [""]  # as most are where there are many
         return BoundInput(
             name,
             tuple(clean),
             tuple(contents),
             is_list,
-            tuple(axes),
-            tuple(producers),
+            (_SOURCE_AXES if is_source else tuple(axes)),
+            (_SOURCE if is_source else tuple(producers)),
             spec.store,
             tuple(spec.exclude),
         )
@@ -166,7 +171,7 @@ class InputBinder:
         if isinstance(path, ArtifactPath):
             return path.axes
         writer = self._declarations.writer(path) if producer else None
-        return writer[0].axes if writer is not None else {}
+        return writer[0].axes if writer is not None else nothing()
 
     def _pending(self, instance: Instance, path: str) -> bool:
         """Whether something that has not run may still write this, or inside this folder."""

@@ -10,6 +10,7 @@ from mlorch.model import (
     BoundInput,
     BoundOutput,
     Command,
+    Digest,
     FunctionCommand,
     Instance,
     Invocation,
@@ -57,7 +58,6 @@ def seal(
         instance=instance,
         manifest=manifest,
         key=key,
-        family=manifests.family_of(common.command.value, [output_row(item).value for item in outputs]),
         command=_fill_command(bound.command, fill),
         inputs=inputs,
         outputs=tuple(dataclasses.replace(item, staging=fill(item.staging)) for item in outputs),
@@ -69,6 +69,12 @@ def seal(
         code_files=tuple(reach.files),
         warnings=reach.warnings,
     )
+
+
+def family_of(invocation: Invocation) -> Digest:
+    """What all versions of one instance share. Made when it is asked for: what is cached needs none."""
+    written = next(row.value for row in invocation.manifest.rows if row.kind == "command")
+    return manifests.family_of(written, [output_row(item).value for item in invocation.outputs])
 
 
 class _Filler:

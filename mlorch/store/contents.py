@@ -18,7 +18,7 @@ from mlorch.model import Content, Digest, Entry
 from mlorch.store import files, serial, tree
 from mlorch.store.index import Index, blob, insert, text
 from mlorch.store.paths import AREA, Paths
-from mlorch.store.seen import FILES, Seen, SeenFolder, file_row, pack, seen_now, unpack
+from mlorch.store.seen import FILES, Seen, SeenFolder, file_row, folded, pack, seen_now, unfolded, unpack
 from mlorch.store.witness import racy
 from mlorch.timing import timed
 
@@ -38,11 +38,12 @@ class Contents:
         self._index = index
         self._clock = clock
         self._guard = threading.RLock()
-        self._files: Optional[Dict[str, Seen]] = None
-        self._few: Dict[str, Optional[Seen]] = {}
+        self._files: Optional[Dict[str, bytes]] = None
+        """Path -> what was seen there, folded."""
+        self._few: Dict[str, Optional[bytes]] = {}
         """What was asked for one by one or learned, until that was more than `FEW`."""
         self._folders: Optional[Dict[str, SeenFolder]] = None
-        self._new_files: Dict[str, Seen] = {}
+        self._new_files: Dict[str, bytes] = {}
         self._new_folders: Dict[str, SeenFolder] = {}
 
     @timed("stat")
@@ -171,8 +172,9 @@ class Contents:
     def _learn_file(self, path: str, seen: Seen) -> None:
         if not _private(path):
             with self._guard:
-                self._new_files[path] = seen
-                (self._few if self._files is None else self._files)[path] = seen
+                data = folded(seen)
+                self._new_files[path] = data
+                (self._few if self._files is None else self._files)[path] = data
 
     # ------------------------------------------------------------------------------------------------ folders
 
@@ -236,7 +238,8 @@ class Contents:
             new_folders, self._new_folders = self._new_folders, {}
         if not (new_files or new_folders):
             return
-        rows = [(blob(path), *seen[:5], bytes.fromhex(seen.digest[7:])) for path, seen in new_files.items()]
+        seen_files = ((path, unfolded(data)) for path, data in new_files.items())
+        rows = [(blob(path), *seen[:5], bytes.fromhex(seen.digest[7:])) for path, seen in seen_files]
         folders = [
             (blob(name), seen.signature, seen.taken, json.dumps(serial.to_json(seen.content)), seen.detail)
             for name, seen in new_folders.items()
@@ -253,11 +256,8 @@ class Contents:
         need not."""
         now = self._clock()
         with self._guard:
-            fresh = [
-                (path, seen)
-                for path, seen in self._new_files.items()
-                if racy(seen.mtime, seen.ctime, seen.taken)
-            ]
+            new = ((path, unfolded(data)) for path, data in self._new_files.items())
+            fresh = [(path, seen) for path, seen in new if racy(seen.mtime, seen.ctime, seen.taken)]
             folders = [
                 name
                 for name, folder in self._new_folders.items()
@@ -297,10 +297,10 @@ class Contents:
                     if path not in self._few:
                         rows = self._index.load(FILES + " where path=?", (blob(path),), file_row)
                         self._few[path] = rows[0][1] if rows else None
-                    return self._few[path]
-        return self._load_files().get(path)
+                    return _unfolded(self._few[path])
+        return _unfolded(self._load_files().get(path))
 
-    def _load_files(self) -> Dict[str, Seen]:
+    def _load_files(self) -> Dict[str, bytes]:
         if self._files is None:
             with self._guard:
                 if self._files is None:
@@ -316,6 +316,10 @@ class Contents:
                     sql = "select name, signature, taken, content from folders"
                     self._folders = dict(self._index.load(sql, (), _folder_row))
         return self._folders
+
+
+def _unfolded(data: Optional[bytes]) -> Optional[Seen]:
+    return unfolded(data) if data is not None else None
 
 
 def _file_content(found: os.stat_result, digest: Digest) -> Content:

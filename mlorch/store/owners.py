@@ -56,17 +56,28 @@ class Owners:
     def __init__(self) -> None:
         self._plain: Dict[str, Set[str]] = {}
         self._code: Dict[str, Set[str]] = {}
+        self._alone: Dict[str, Set[str]] = {}
+        """One set for all paths that only one step owns: there are many of them."""
+        self._groups: Dict[Group, Group] = {}
+        """One object for all that are equal."""
 
     def own(self, step: str, paths: Iterable[str]) -> None:
         """Absolute paths that a step reads or writes by its own declaration (of a folder: all in it), or where the store
         keeps what it made."""
-        for path in paths:
-            self._plain.setdefault(path, set()).add(step)
+        self._add(self._plain, step, paths)
 
     def own_code(self, step: str, paths: Iterable[str]) -> None:
         """Absolute paths of files whose content is code of a step."""
+        self._add(self._code, step, paths)
+
+    def _add(self, owners: Dict[str, Set[str]], step: str, paths: Iterable[str]) -> None:
+        alone = self._alone.setdefault(step, {step})
         for path in paths:
-            self._code.setdefault(path, set()).add(step)
+            before = owners.setdefault(path, alone)
+            if step not in before:
+                if len(before) == 1:
+                    before = owners[path] = set(before)
+                before.add(step)
 
     def group(self, path: str, askers: AbstractSet[str]) -> Optional[Group]:
         """Who depends on the answer at a path; None: everybody."""
@@ -78,7 +89,8 @@ class Owners:
         owners, code = self._around(path), self._code.get(path, set())
         if not askers - {CODE} <= owners | code or (CODE in askers and not code):
             return None
-        return Group(frozenset(owners | code), code=bool(code))
+        group = Group(frozenset(owners | code), code=bool(code))
+        return self._groups.setdefault(group, group)
 
     def _around(self, path: str) -> Set[str]:
         found: Set[str] = set()

@@ -6,10 +6,10 @@ from __future__ import annotations
 import os
 import stat
 import time
-from typing import AbstractSet, Any, Dict, Iterable, List, Mapping, Optional, Tuple
+from typing import AbstractSet, Any, Callable, Dict, Iterable, List, Mapping, Optional, Tuple
 
 from mlorch.store.owners import SIGN, Group, Shelf, Signs, from_plain, numbered, numbers, to_plain
-from mlorch.store.witness import CHANGED, REAL, Listed, Sign, Witness, folder_sign, racy, sign_of
+from mlorch.store.witness import REAL, Listed, Sign, Witness, folder_sign, racy, sign_of, unpack
 
 OWN = ("tmp", "locks", "pending", "runs", "cache", "index.sqlite", "index.sqlite-journal")
 """What of the store changes from run to run and decides nothing; of the first two see `answers.is_quiet`."""
@@ -25,20 +25,21 @@ def questions_of(witness: Witness, store: str) -> Optional[Questions]:
 
     groups = {path: witness.owners.group(path, askers) for path, askers in witness.askers.items()}
 
-    def kept(answers: Mapping[str, Any]) -> Dict[str, Any]:
+    def kept(answers: Mapping[str, Optional[bytes]], read: Callable[[bytes], Any]) -> Dict[str, Any]:
         return {
-            path: answer
+            path: answer and read(answer)
             for path, answer in answers.items()
             if path not in own and not path.startswith(inside) and not _within(groups[path], witness.open)
         }
 
-    followed, direct, listed = kept(witness.followed), kept(witness.direct), kept(witness.listed)
+    followed, direct = kept(witness.followed, unpack), kept(witness.direct, unpack)
+    listed = kept(witness.listed, Listed.unpack)
     # Records are written once, read-only, and replaced by a rename: their folder tells.
     for path in [*followed, *direct]:
         if path.startswith(os.path.join(store, "records") + "/") and os.path.dirname(path) in listed:
             followed.pop(path, None)
             direct.pop(path, None)
-    if CHANGED in followed.values() or CHANGED in direct.values() or CHANGED in listed.values():
+    if any(None in answers.values() for answers in (followed, direct, listed)):
         return None
     signs: List[Sign] = [*followed.values(), *direct.values(), *(item.sign for item in listed.values())]
     if any(sign[0] and sign[3] and racy(sign[2], sign[3], witness.began) for sign in signs):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import struct
 from operator import index
 from typing import Dict, NamedTuple, Tuple
 
@@ -43,14 +44,33 @@ class SeenFolder(NamedTuple):
     detail: bytes
 
 
+_PACKED = struct.Struct("<Qqqqq32s")
+"""A Seen in memory: there is one for each file that was ever digested."""
+
+
+def folded(seen: Seen) -> bytes:
+    return _PACKED.pack(
+        seen.inode, seen.size, seen.mtime, seen.ctime, seen.taken, bytes.fromhex(seen.digest[7:])
+    )
+
+
+def unfolded(data: bytes) -> Seen:
+    inode, size, mtime, ctime, taken, digest = _PACKED.unpack(data)
+    return Seen(size, mtime, ctime, inode, taken, "blake3:" + digest.hex())
+
+
 def seen_now(found: os.stat_result, digest: Digest, taken: int) -> Seen:
     return Seen(found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino, taken, digest)
 
 
 def file_row(
     path: bytes, size: int, mtime: int, ctime: int, inode: int, taken: int, digest: bytes
-) -> Tuple[str, Seen]:
-    return text(path), _seen(size, mtime, ctime, inode, taken, "blake3:" + digest.hex())
+) -> Tuple[str, bytes]:
+    """Raises TypeError, ValueError for values that no look at a file gives."""
+    try:
+        return text(path), folded(_seen(size, mtime, ctime, inode, taken, "blake3:" + digest.hex()))
+    except struct.error as error:
+        raise ValueError(str(error)) from None
 
 
 def _seen(size: int, mtime: int, ctime: int, inode: int, taken: int, digest: Digest) -> Seen:

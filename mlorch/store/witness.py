@@ -12,6 +12,7 @@ import builtins
 import errno
 import os
 import stat
+import struct
 import time
 from contextlib import contextmanager
 from typing import Any, Callable, Dict, FrozenSet, Iterator, List, Mapping, NamedTuple, Optional, Set, Tuple
@@ -61,12 +62,30 @@ def names_sign(entries: List[Any]) -> str:
     return blake3(repr(rows).encode("utf-8", "surrogateescape")).hexdigest()
 
 
+_SIGN = struct.Struct("<QQqqQ")
+
+
+def pack(sign: Sign, names: str = "") -> bytes:
+    """An answer as it is kept while a command runs: there may be a million of them."""
+    return _SIGN.pack(*sign) + names.encode("ascii")
+
+
+def unpack(answer: bytes) -> Sign:
+    """The sign in an answer."""
+    sign: Sign = _SIGN.unpack_from(answer)
+    return sign
+
+
 class Listed(NamedTuple):
     """A folder whose names were asked for."""
 
     sign: Sign
     """Of the folder, its times too: while they stay, so do the names."""
     names: str
+
+    @staticmethod
+    def unpack(answer: bytes) -> Listed:
+        return Listed(unpack(answer), answer[_SIGN.size :].decode("ascii"))
 
 
 class Real(NamedTuple):
@@ -93,10 +112,10 @@ class Witness:
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         self.environ = Environ(environ)
-        self.followed: Dict[str, Sign] = {}
-        """Path -> what stands there, links followed."""
-        self.direct: Dict[str, Sign] = {}
-        self.listed: Dict[str, Listed] = {}
+        self.followed: Dict[str, Optional[bytes]] = {}
+        """Path -> what stands there, links followed: see `pack`; None where the answers differed while the command ran."""
+        self.direct: Dict[str, Optional[bytes]] = {}
+        self.listed: Dict[str, Optional[bytes]] = {}
         self.askers: Dict[str, Set[str]] = {}
         """Path -> on whose behalf it was asked for (see `asking`)."""
         self.owners = Owners()
@@ -193,7 +212,7 @@ class Witness:
             if item.is_symlink():
                 self.note(item.path)
         sign = (found.st_mode, 0, found.st_mtime_ns, found.st_ctime_ns, found.st_ino)
-        self._put(self.listed, path, Listed(sign, names_sign(listed)))
+        self._put(self.listed, path, pack(sign, names_sign(listed)))
         return _Scan(self, listed)
 
     # ------------------------------------------------------------------------------------------------- learning
@@ -201,16 +220,16 @@ class Witness:
     def _learn(self, path: Any, found: os.stat_result, follow: bool) -> None:
         if isinstance(path, int):
             return  # of a file that was opened, and noted then
-        self._put(self.followed if follow else self.direct, path, sign_of(found))
+        self._put(self.followed if follow else self.direct, path, pack(sign_of(found)))
 
     def _learn_error(self, path: Any, error: OSError, follow: bool) -> None:
         if not isinstance(path, int):
-            self._put(self.followed if follow else self.direct, path, error_sign(error))
+            self._put(self.followed if follow else self.direct, path, pack(error_sign(error)))
 
-    def _put(self, answers: Dict[str, Any], path: Any, answer: Any) -> None:
+    def _put(self, answers: Dict[str, Optional[bytes]], path: Any, answer: bytes) -> None:
         name = os.path.abspath(os.fsdecode(path))
         if answers.setdefault(name, answer) != answer:
-            answers[name] = CHANGED
+            answers[name] = None
         who = asker()
         before = self.askers.get(name)
         if before is None:
@@ -218,10 +237,6 @@ class Witness:
         elif who not in before:
             self.askers[name] = {who} | before if len(before) == 1 else before
             self.askers[name].add(who)
-
-
-CHANGED = None
-"""Stands for answers that differed while the command ran."""
 
 
 class _Scan:
