@@ -29,13 +29,14 @@ import os
 import sys
 from pathlib import Path
 
+# the process that imports scikit-learn: this one, or the one that it was forked from
+HOST = os.getppid() if "sklearn.linear_model" in sys.modules else os.getpid()
 from sklearn.linear_model import LinearRegression
 
 
 def fit(number, out):
     model = LinearRegression().fit([[0.0], [1.0]], [0.0, float(number)])
-    # the parent is the process that had scikit-learn imported already
-    Path(out).write_text(f"{os.getppid()} {model.coef_[0]:.0f}\\n")
+    Path(out).write_text(f"{HOST} {model.coef_[0]:.0f}\\n")
 
 
 if __name__ == "__main__":

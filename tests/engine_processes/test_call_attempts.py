@@ -330,6 +330,24 @@ def test_a_package_that_crashes_when_imported_fails_its_step_alone(bench: Bench)
     assert call(bench, "return {'a': 1}").metrics == {"a": 1}
 
 
+def test_pyarrow_starts_no_thread_that_would_forbid_to_fork(bench: Bench) -> None:
+    pytest.importorskip("pyarrow", reason="pyarrow is not installed: pip install -e .[examples]")
+    write(
+        bench,
+        "steps.py",
+        "import os, sys\nMINE = 'pyarrow' not in sys.modules\nimport pyarrow\n"
+        "def f():\n    print(MINE, len(os.listdir('/proc/self/task')), 'JE_ARROW_MALLOC_CONF' in os.environ,\n"
+        "          pyarrow.array([1, 2]).to_pylist())\n",
+    )
+    for _ in range(2):
+        attempt = bench.call("steps:f")
+        assert bench.do(attempt).exit_code == 0
+        assert bench.log(attempt) == "False 1 False [1, 2]\n"
+    own = bench.call("steps:f", env={"JE_ARROW_MALLOC_CONF": "background_thread:true"})
+    assert bench.do(own).exit_code == 0
+    assert bench.log(own).startswith("True ") and " True [1, 2]" in bench.log(own), "what a user sets stands"
+
+
 def test_an_installed_package_that_is_replaced_is_loaded_anew(bench: Bench) -> None:
     site = bench.root / "venv" / "site-packages"
     write(bench, "steps.py", "import shifting\ndef f():\n    return {'v': shifting.V}\n")

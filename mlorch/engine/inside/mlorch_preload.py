@@ -14,6 +14,10 @@ import os
 import sys
 from typing import Dict, Iterator, List, Optional, Sequence, Set, Tuple
 
+THREADLESS = {"JE_ARROW_MALLOC_CONF": "background_thread:false"}
+"""Variables, and values with which a package starts no thread when it is imported: pyarrow, which pandas and so scikit-learn
+import where it is installed, has one that only gives memory back sooner."""
+
 
 class Preload:
     def __init__(self) -> None:
@@ -59,8 +63,12 @@ class Preload:
         was_first = sys.path[:1] == [root]
         if was_first:
             sys.path.pop(0)
+        mine = {name: text for name, text in THREADLESS.items() if name not in os.environ}
+        os.environ.update(mine)
         for name in new:
             self._import(name)
+        for name in mine:  # an attempt's environment is its own
+            os.environ.pop(name, None)
         if was_first:
             sys.path.insert(0, root)
         self._check()
