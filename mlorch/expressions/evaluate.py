@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import operator
 from collections.abc import Mapping as MappingType
-from functools import lru_cache
 from typing import Any, Callable, Dict, List, Mapping, Tuple, Type
 
 from mlorch.errors import ExpressionError, did_you_mean
@@ -18,7 +17,7 @@ from mlorch.expressions.functions import (
     check_number,
     kind_of,
 )
-from mlorch.expressions.syntax import WORDS, parse, subscript_index
+from mlorch.expressions.syntax import WORDS, parse, remembered, subscript_index
 from mlorch.model import Value
 
 MAX_WORK = 4_000_000
@@ -89,7 +88,7 @@ def _plain(value: Any, left: List[int], depth: int) -> Any:
     return [item if item.__class__ in _SCALARS else _plain(item, left, depth + 1) for item in value]
 
 
-@lru_cache(maxsize=16_384)
+@remembered(1024)
 def _program(source: str, beside: Tuple[str, ...] = ()) -> Program:
     return _Compiler(source).compile(parse(source, beside))
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import ast
-from functools import lru_cache
 from typing import Iterator, List, Optional, Tuple
 
-from mlorch.expressions.syntax import NAMESPACES, parse, subscript_index
+from mlorch.expressions.syntax import NAMESPACES, parse, remembered, subscript_index
 from mlorch.values import dataclass
 
 
@@ -33,13 +32,13 @@ class Call:
     length: int
 
 
-@lru_cache(maxsize=16_384)
+@remembered(1024)
 def references(source: str) -> Tuple[Reference, ...]:
     """All references, in the order of the source. Raises ExpressionError as `parse` does."""
     return tuple(sorted(_references(parse(source), False), key=lambda item: item.column))
 
 
-@lru_cache(maxsize=16_384)
+@remembered(1024)
 def calls(source: str) -> Tuple[Call, ...]:
     """All calls, in the order of the source. Raises ExpressionError as `parse` does."""
     found: List[Call] = []

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import ast
 import keyword
-from functools import lru_cache
-from typing import Dict, FrozenSet, List, Optional, Tuple
+from functools import lru_cache, wraps
+from typing import Any, Callable, Dict, FrozenSet, List, Optional, Tuple, TypeVar, cast
 
 from mlorch.errors import ExpressionError, did_you_mean
 from mlorch.expressions.tokens import LITERAL_WORDS, Token, string_value, tokenize
@@ -54,11 +54,33 @@ NAMESPACES: Tuple[str, ...] = (
 WORDS = {"true": True, "false": False, "null": None}
 """YAML's spelling of Python's literals."""
 
+F = TypeVar("F", bound=Callable[..., Any])
+SHORT = 120
+"""Characters of a source that is worth remembering."""
+
 _BINARY = (ast.Add, ast.Sub, ast.Mult, ast.Div, ast.FloorDiv, ast.Mod, ast.Pow)
 _COMPARE = (ast.Eq, ast.NotEq, ast.Lt, ast.LtE, ast.Gt, ast.GtE, ast.In, ast.NotIn)
 
 
-@lru_cache(maxsize=16_384)
+def remembered(most: int) -> Callable[[F], F]:
+    """What follows from a source is kept for the last short ones: long expressions come once, and what is kept of all together
+    stays below some megabytes."""
+
+    def wrap(function: F) -> F:
+        kept = lru_cache(maxsize=most)(function)
+
+        @wraps(function)
+        def wrapper(source: str, *others: Any) -> Any:
+            return kept(source, *others) if len(source) <= SHORT else function(source, *others)
+
+        return cast(F, wrapper)
+
+    return wrap
+
+
+@remembered(
+    64
+)  # a tree takes a thousand times the room of its text, and is asked for again at once or not at all
 def parse(source: str, beside: Tuple[str, ...] = ()) -> ast.expr:
     """The checked syntax tree; `col_offset` and `end_col_offset` are 0-based character columns of `source`.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import tracemalloc
 from typing import Any, Dict, Iterator, List, Mapping
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlorch.errors import ExpressionError
-from mlorch.expressions import SecretName, evaluate
+from mlorch.expressions import SecretName, evaluate, references
 from mlorch.model import ArtifactPath
 
 NAMES: Dict[str, Any] = {
@@ -284,3 +285,15 @@ def test_what_evaluates_is_what_python_says(source: str) -> None:
         return
     expected = eval(source, {"__builtins__": {}}, {"max": max})
     assert value == expected and type(value) is type(expected)
+
+
+def test_what_is_remembered_of_expressions_stays_small() -> None:
+    """A file may hold thousands of long ones; the syntax tree of one takes up to a megabyte."""
+    tracemalloc.start()
+    try:
+        for number in range(300):
+            source = f"[{number}{', 1' * 400}]"
+            assert references(source) == () and len(evaluate(source, {})) == 401
+        assert tracemalloc.get_traced_memory()[0] < 4_000_000
+    finally:
+        tracemalloc.stop()
