@@ -29,6 +29,11 @@ def cut(view: memoryview) -> memoryview:
     return _shorten(view) if _cut else view
 
 
+def cutting() -> bool:
+    """Whether some write is to be cut."""
+    return bool(_cut)
+
+
 def _shorten(view: memoryview) -> memoryview:
     kind = _cut.get(threading.get_ident(), "")
     if kind == "full":

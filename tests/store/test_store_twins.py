@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 from collections import Counter
@@ -10,6 +11,7 @@ from typing import Iterator
 import pytest
 from store_helpers import Project, publication
 
+from mlorch.errors import MlorchError
 from mlorch.model import Artifact
 from mlorch.store import faults
 
@@ -49,6 +51,23 @@ def test_an_output_is_read_once(project: Project, visits: Counter, data: bytes, 
     assert stat.S_IMODE(os.stat(project.path("x")).st_mode) & 0o200
     assert os.stat(project.path("x")).st_ino != os.stat(project.object_path(artifact.content.digest)).st_ino
     assert twins(project) == 0
+
+
+@pytest.mark.parametrize("kind", ["ENOSPC", "short", "torn"])
+@pytest.mark.parametrize("nth", [1, 2, 3])
+def test_a_copy_that_fails_between_is_no_copy(project: Project, kind: str, nth: int) -> None:
+    project.write(STAGED, DATA)
+    faults.arm(f"write:{kind}:{nth}")
+    try:
+        with contextlib.suppress(MlorchError):
+            project.store.ingest(STAGED, move=True)
+            project.store.commit([])
+    finally:
+        faults.arm("")
+    artifact = made(project, DATA)
+    project.store.workspace.place(artifact, publication(artifact))
+    with open(project.path("x"), "rb") as file:
+        assert file.read() == DATA
 
 
 def test_a_copy_that_somebody_touched_is_not_used(project: Project) -> None:
