@@ -10,7 +10,7 @@ from typing import Iterator, List, Pattern, Sequence, Tuple
 _MAGIC = re.compile(r"[*?\[]")
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=256)  # one instance asks several times of the same
 def normal(path: str) -> str:
     """`./a//b/` -> `a/b`. `..` stays: who reads it refuses it."""
     parts = [part for part in path.split("/") if part not in ("", ".")]
@@ -18,7 +18,7 @@ def normal(path: str) -> str:
     return "/" + text if path.startswith("/") else text
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=256)
 def refusal(path: str) -> str:
     """Why a path can't be declared, or an empty string. Absolute paths are left to whoever knows what is allowed."""
     parts = path.split("/")
