@@ -104,7 +104,7 @@ def _reference(bench: Bench, case: str, top: Path, script: str, number: int) -> 
     folder.mkdir()
     sample = measure(["sh", "-c", script], folder, timeout=bench.limits.allowed())
     bench.results.row(case, _size(case), "cp and sync", "cold").add(sample)
-    shutil.rmtree(folder)
+    _remove(case, folder)
 
 
 def _keep(bench: Bench, case: str, top: Path, step: tuple[str, str], number: int) -> None:
@@ -128,7 +128,13 @@ def _keep(bench: Bench, case: str, top: Path, step: tuple[str, str], number: int
             raise Failed("the step did not succeed")
     except Failed as error:
         bench.results.fail(case, _size(case), "mlorch", str(error))
-    shutil.rmtree(folder, ignore_errors=True)
+    _remove(case, folder)
+
+
+def _remove(case: str, folder: Path) -> None:
+    """Of large files at once, for room; of many at the very end, as new ones are made slowly beside removed ones (see `cases.run`)."""
+    if case == FILE:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _run_json(bench: Bench, mlorch: Installed, folder: Path) -> tuple[dict, Sample]:
