@@ -132,7 +132,7 @@ def _keep(bench: Bench, case: str, top: Path, step: tuple[str, str], number: int
 
 
 def _remove(case: str, folder: Path) -> None:
-    """Of large files at once, for room; of many at the very end, as new ones are made slowly beside removed ones (see `cases.run`)."""
+    """Large ones at once, for room; many at the very end: beside removed ones new ones are made slowly (see `cases.run`)."""
     if case == FILE:
         shutil.rmtree(folder, ignore_errors=True)
 
