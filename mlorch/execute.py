@@ -184,6 +184,7 @@ def _locked(session: Session, choice: Choice, options: Options, context: Context
             hub = make_hub(
                 session, choice, options, dry, emit, JoblibLauncher(context.run), tuple(context.lease.fds)
             )
+            dry.release()
             context.inbox.attach(hub.interrupt)
             outcomes = hub.run()
             unmatched = session.unmatched(choice, [item.instance for item in outcomes])

@@ -298,6 +298,11 @@ class DryRun:
     decider: Decider
     warnings: List[str]
 
+    def release(self) -> None:
+        """Let go of all but the warnings: a run has decisions, each until it is used, and a world of its own."""
+        self.decisions.clear()
+        del self.world, self.frontier, self.decider
+
 
 @timed("plan", span=True)
 def dry_run(session: Session, choice: Choice) -> DryRun:
