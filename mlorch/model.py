@@ -748,9 +748,6 @@ class Outcome:
     restored: Tuple[str, ...] = ()
     """Of a cached one: paths where its outputs did not stand, and were put back from the store."""
     checks: Tuple[Checked, ...] = ()
-    timings: Mapping[str, float] = field(default_factory=nothing)
-    """When its last attempt was `sent`, `started` and `recorded` (since the epoch); seconds of `spawn` and `collect`; its
-    `slot`. For `mlorch show --timings`."""
     environment: bool = False
     """Of a failed one: no fault of the step's, but of the machine (a full disk): the run exits 8."""
 

@@ -34,7 +34,6 @@ def outcome_data(outcome: Outcome, instance: Instance, pipeline: Pipeline) -> Di
         "warnings": list(outcome.warnings),
         "tolerated": outcome.tolerated,
         "peak_rss": outcome.peak_rss,
-        "timings": outcome.timings,
         "cpu_seconds": round(outcome.cpu_seconds, 6),
         "undeclared": list(outcome.undeclared),
         "restored": list(outcome.restored),

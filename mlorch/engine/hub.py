@@ -365,7 +365,7 @@ class Hub:
         if ended.cause == "cancelled" or self.signal is not None:
             self._parts.store.workspace.unstage(work.invocation.outputs)
             outcome = attempt_outcome(work, "cancelled", ended, error, hint)
-            self._parts.emit("step.cancelled", work.instance, outcome=outcome)
+            self._parts.emit("step.cancelled", work.instance, outcome=outcome, timings=work.timings)
             self._conclude(outcome, Result(work.instance, "cancelled"))
         elif work.number < retry.max_attempts and retryable(ended, retry):
             delay = retry_delay(retry, work.number, self._random.uniform(-1, 1))
@@ -386,7 +386,7 @@ class Hub:
         if outcome.outcome == "failed":
             self._failed(work.instance, outcome, result.attempt_ids, work, result)
             return
-        self._parts.emit("step.finished", work.instance, outcome=outcome)
+        self._parts.emit("step.finished", work.instance, outcome=outcome, timings=work.timings)
         self._conclude(outcome, result)
         self._parts.hooks.step(work, outcome, self._parts.launcher)
 
@@ -398,7 +398,8 @@ class Hub:
         work: Optional[Work] = None,
         result: Optional[Result] = None,
     ) -> None:
-        self._parts.emit("step.finished", instance, outcome=outcome)
+        timings = {"timings": work.timings} if work is not None and work.timings else {}
+        self._parts.emit("step.finished", instance, outcome=outcome, **timings)
         if not outcome.tolerated and not self._options.keep_going:
             self._stopping = self._stopping or instance.name
             self._hold_back()

@@ -28,7 +28,6 @@ def attempt_outcome(work: Work, name: str, ended: Ended, error: str, hint: str) 
         warnings=tuple(work.warnings),
         peak_rss=ended.peak_rss,
         cpu_seconds=ended.cpu_seconds,
-        timings=work.timings,
     )
 
 

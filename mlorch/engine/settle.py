@@ -259,7 +259,6 @@ class Settler:
             peak_rss=item.ended.peak_rss,
             cpu_seconds=item.ended.cpu_seconds,
             undeclared=item.collected.undeclared,
-            timings=item.work.timings,
         )
 
     def _record(self, item: Finished) -> Record:
