@@ -59,7 +59,7 @@ check: setup-test setup-lint   ## What a change has to pass: lint, format, types
 	$(BIN)/coverage combine -q
 	$(BIN)/coverage report --fail-under=90
 
-bench: setup-examples          ## Time mlorch beside its peers (25 minutes); writes docs/benchmarks.md
+bench: setup-examples          ## Time mlorch beside its peers (40 minutes); writes docs/benchmarks.md
 	@$(BIN)/python -m benchmarks run $(BENCH_ARGS)
 
 bench-quick: setup-examples    ## Time this tree beside the commit before it (3 minutes at most)

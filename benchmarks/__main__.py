@@ -38,7 +38,7 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument("--tools", type=_words, default=[], help="names of tools; mlorch is always there")
     run.add_argument("--rounds", type=int, default=3)
     run.add_argument("--slots", type=int, default=2)
-    run.add_argument("--minutes", type=float, default=24.0, help="what has not begun by then is left out")
+    run.add_argument("--minutes", type=float, default=40.0, help="what has not begun by then is left out")
     run.add_argument(
         "--out", type=Path, help="folder of the results; default: docs of a full run, else .bench/out"
     )

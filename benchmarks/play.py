@@ -29,7 +29,7 @@ class Limits:
     rounds: int = 3
     repeats: int = 3
     patience: float = 25.0
-    timeout: float = 240.0
+    timeout: float = 480.0
     end: float = float("inf")
 
     def over(self) -> bool:
@@ -115,11 +115,11 @@ def _phase(table: Table, player: Player, phase: str, repeat: int) -> None:
     if phase == "change":
         edited = player.folder / next(iter(table.work.sources))
         edited.write_text(f"another line {repeat} {time.monotonic_ns()}\n")
-    row = table.results.row(table.case, table.size, player.name, phase)
     try:
         sample = _timed(table, player)
     except Failed as error:
         raise Failed(f"{phase}: {error}") from error
+    row = table.results.row(table.case, table.size, player.name, phase)
     row.add(sample)
     player.spent += sample.seconds
     problem = wrong_outputs(table.work, player.folder, player.installed.tool.place)

@@ -61,7 +61,8 @@ def test_a_case_becomes_a_document(tmp_path: Path) -> None:
     (failure,) = again.failures
     assert failure["tool"] == "ninja" and "could not be started" in failure["why"]
     pytest.importorskip("matplotlib", reason="plots need the examples extra")
-    document.write(again, tmp_path)
+    document.write(found, tmp_path)
+    assert [item.tool for item in found.rows] == [item.tool for item in again.rows]
     text = (tmp_path / "benchmarks.md").read_text()
     assert "## matrix, 5 steps" in text and text.count("not measured") == len(TARGETS)
     assert "| matrix | 5 | ninja |" in text
