@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import signal
 from types import FrameType
@@ -22,6 +23,7 @@ class Ending:
         for number in SIGNALS:
             if signal.getsignal(number) in USUAL:  # what is ignored, as under nohup, stays ignored
                 signal.signal(number, self._take)
+        atexit.register(self._leave)
 
     def __call__(self, event: Event) -> None:
         self._over = self._over or event.kind == "run.finished"
@@ -33,3 +35,9 @@ class Ending:
         signal.signal(number, signal.SIG_DFL)
         if not self._over:
             os.kill(os.getpid(), number)
+
+    def _leave(self) -> None:
+        """The interpreter gives signals their default action back some milliseconds before it ends: the exit code stands."""
+        for number in SIGNALS:
+            if signal.getsignal(number) == self._take:
+                signal.signal(number, signal.SIG_IGN)

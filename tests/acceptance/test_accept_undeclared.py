@@ -62,7 +62,7 @@ def test_the_record_keeps_it_and_why_tells_it(fits: Project) -> None:
     fits.run()
     answers = app.why(fits.request(), "fit")
     assert answers[0].decision.record is not None
-    assert answers[0].decision.record.undeclared == ["conf/labels.txt"]
+    assert answers[0].decision.record.undeclared == ("conf/labels.txt",)
 
 
 def test_error_fails_the_step_and_takes_no_old_record(fits: Project) -> None:

@@ -259,3 +259,20 @@ def test_any_text_goes_to_an_ascii_stream(cli):
     )
     assert done.returncode == 2
     assert b"unknown template `sch" in done.stderr and done.stderr.isascii()
+
+
+LATE = """
+import os, signal, sys
+class Late:
+    def __del__(self, kill=os.kill, own=os.getpid(), number=signal.SIGTERM):
+        kill(own, number)
+late = Late()  # goes when the interpreter has given signals their default action back
+from mlorch.cli import main
+sys.exit(main(["run", "-q"]))
+"""
+
+
+def test_a_signal_in_the_last_moment_does_not_take_a_finished_run_back(project):
+    env = {**project.env, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    done = subprocess.run([sys.executable, "-c", LATE], cwd=project.cwd, env=env)
+    assert done.returncode == 0
