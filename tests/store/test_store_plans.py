@@ -314,7 +314,7 @@ try:
     main()
 except SystemExit as end:
     assert not end.code, end.code
-print("LOADED", *sorted({"yaml", "jsonschema", "joblib", "mlorch.engine.hub", "numpy", "rich"} & set(sys.modules)))
+print("LOADED", *sorted({"yaml", "jsonschema", "joblib", "numpy", "rich"} & set(sys.modules)))
 """
 
 
@@ -341,7 +341,7 @@ def test_a_run_with_nothing_to_do_imports_nothing_heavy(world: World) -> None:
     (world.root / "mlorch.toml").write_text("")
     shutil.rmtree(str(world.store))
     first, _ = _run(world, "run")
-    assert {"yaml", "mlorch.engine.hub"} <= set(first)
+    assert "yaml" in first
     loaded, said = _run(world, "run")
     assert "1 cached" in said
     assert loaded == []
