@@ -31,7 +31,8 @@ LEDGERS = "publications"
 """The folder in `.mlorch` with what was published: only ever appended to, a line for each output of a step."""
 
 
-SIGN = struct.Struct("<5Q")
+SIGN = struct.Struct("<QQqqQ")
+"""Mode, size, times of content and of all else (before 1970 too), inode."""
 Signs = Tuple[str, bytes, bytes]
 """Paths, each with a NUL after it, their signs, and the number of the group that each concerns."""
 Shelf = Tuple[str, bytes, Signs]

@@ -12,7 +12,6 @@ import builtins
 import errno
 import os
 import stat
-import struct
 import time
 from contextlib import contextmanager
 from typing import Any, Callable, Dict, FrozenSet, Iterator, List, Mapping, NamedTuple, Optional, Set, Tuple
@@ -20,7 +19,7 @@ from typing import Any, Callable, Dict, FrozenSet, Iterator, List, Mapping, Name
 from blake3 import blake3
 
 from mlorch.asking import asker
-from mlorch.store.owners import Owners
+from mlorch.store.owners import SIGN, Owners
 
 MARGIN = 50_000_000
 """Nanoseconds: longer than a tick of any kernel's file clock (1 to 10 ms)."""
@@ -62,17 +61,14 @@ def names_sign(entries: List[Any]) -> str:
     return blake3(repr(rows).encode("utf-8", "surrogateescape")).hexdigest()
 
 
-_SIGN = struct.Struct("<QQqqQ")
-
-
 def pack(sign: Sign, names: str = "") -> bytes:
     """An answer as it is kept while a command runs: there may be a million of them."""
-    return _SIGN.pack(*sign) + names.encode("ascii")
+    return SIGN.pack(*sign) + names.encode("ascii")
 
 
 def unpack(answer: bytes) -> Sign:
     """The sign in an answer."""
-    sign: Sign = _SIGN.unpack_from(answer)
+    sign: Sign = SIGN.unpack_from(answer)
     return sign
 
 
@@ -85,7 +81,7 @@ class Listed(NamedTuple):
 
     @staticmethod
     def unpack(answer: bytes) -> Listed:
-        return Listed(unpack(answer), answer[_SIGN.size :].decode("ascii"))
+        return Listed(unpack(answer), answer[SIGN.size :].decode("ascii"))
 
 
 class Real(NamedTuple):

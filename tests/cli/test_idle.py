@@ -205,3 +205,16 @@ def test_a_ttl_ends_an_answer(project):
     assert project.json("plan")["totals"]["run"] == 1
     project("run", "-q")
     assert project.json("runs")["runs"][0]["totals"]["succeeded"] == 1
+
+
+def test_a_file_from_before_1970_is_remembered_as_any_other(ran):
+    step = "{run: 'cat ${{ inputs.i }} > ${{ outputs.o }}', inputs: {i: in.txt}, outputs: {o: o.txt}}"
+    text = f"version: 1\nname: old\nsteps:\n  a: {step}\n"
+    (ran.cwd / "mlorch.yaml").write_text(text)
+    old = ran.cwd / "in.txt"
+    old.write_text("x\n")
+    os.utime(old, ns=(0, -86_400_000_000_000))
+    for _ in range(3):
+        ran("run")
+        time.sleep(MARGIN)
+    assert "mlorch.model" not in loaded(ran.cwd, ran.env, "run")

@@ -6,7 +6,7 @@ import os
 import stat
 import time
 from collections import Counter
-from typing import Callable, Dict, Iterator
+from typing import Callable, Dict
 
 import pytest
 from store_helpers import Project, publication
@@ -18,14 +18,6 @@ from mlorch.store import faults, files
 
 STAGED = ".mlorch/tmp/staging/" + "0" * 32 + "/o/x"
 LARGE = bytes(range(256)) * 1024
-
-
-@pytest.fixture
-def visits() -> Iterator[Counter]:  # type: ignore[type-arg]
-    found: Counter = Counter()  # type: ignore[type-arg]
-    faults.watch(lambda name: found.update([name]))
-    yield found
-    faults.watch(None)
 
 
 def staged(project: Project) -> str:

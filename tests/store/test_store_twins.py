@@ -6,7 +6,6 @@ import contextlib
 import os
 import stat
 from collections import Counter
-from typing import Iterator
 
 import pytest
 from store_helpers import Project, publication
@@ -17,14 +16,6 @@ from mlorch.store import faults
 
 STAGED = ".mlorch/tmp/staging/" + "0" * 32 + "/o/x"
 DATA = bytes(range(256)) * 4096 * 3  # three blocks of reading
-
-
-@pytest.fixture
-def visits() -> Iterator[Counter]:  # type: ignore[type-arg]
-    found: Counter = Counter()  # type: ignore[type-arg]
-    faults.watch(lambda name: found.update([name]))
-    yield found
-    faults.watch(None)
 
 
 def made(project: Project, data: bytes = DATA) -> Artifact:
