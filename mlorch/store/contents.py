@@ -11,7 +11,7 @@ import stat
 import threading
 import time
 from operator import index
-from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from mlorch.errors import EnvironmentFault
 from mlorch.model import Content, Digest, Entry
@@ -238,15 +238,13 @@ class Contents:
             new_folders, self._new_folders = self._new_folders, {}
         if not (new_files or new_folders):
             return
-        seen_files = ((path, unfolded(data)) for path, data in new_files.items())
-        rows = [(blob(path), *seen[:5], bytes.fromhex(seen.digest[7:])) for path, seen in seen_files]
         folders = [
             (blob(name), seen.signature, seen.taken, json.dumps(serial.to_json(seen.content)), seen.detail)
             for name, seen in new_folders.items()
         ]
 
         def work(db: Any) -> None:
-            insert(db, "files", rows)
+            insert(db, "files", _file_rows(new_files))
             insert(db, "folders", folders)
 
         self._index.write(work)
@@ -324,6 +322,12 @@ def _unfolded(data: Optional[bytes]) -> Optional[Seen]:
 
 def _file_content(found: os.stat_result, digest: Digest) -> Content:
     return Content(digest, "file", found.st_size, 1, bool(found.st_mode & 0o100))
+
+
+def _file_rows(new: Mapping[str, bytes]) -> Iterator[Tuple[Any, ...]]:
+    for path, data in new.items():
+        seen = unfolded(data)
+        yield (blob(path), *seen[:5], bytes.fromhex(seen.digest[7:]))
 
 
 def _folder_row(name: bytes, signature: bytes, taken: int, content: str) -> Tuple[str, SeenFolder]:

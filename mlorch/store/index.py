@@ -10,6 +10,7 @@ import contextlib
 import os
 import stat
 import threading
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Callable, Iterable, List, Optional, Sequence, Tuple, TypeVar
 
 from mlorch.errors import EnvironmentFault, MachineFault
@@ -269,10 +270,12 @@ class Index:
                     files.remove(self.path + suffix)
 
 
-def insert(db: sqlite3.Connection, table: str, rows: Sequence[Sequence[Any]]) -> None:
-    if rows:
-        marks = ",".join("?" * len(rows[0]))
-        db.executemany(f"insert or replace into {table} values ({marks})", rows)
+def insert(db: sqlite3.Connection, table: str, rows: Iterable[Sequence[Any]]) -> None:
+    """Rows are taken one by one, so that a generator of them is never held whole."""
+    following = iter(rows)
+    for first in following:
+        marks = ",".join("?" * len(first))
+        db.executemany(f"insert or replace into {table} values ({marks})", chain([first], following))
 
 
 def connect(path: str) -> sqlite3.Connection:
