@@ -1,13 +1,14 @@
 """`dataclass` as the standard library's to whoever reads or checks types, and cheaper where it runs.
 
 The standard one compiles up to six functions for each class, which for all classes of a run took 50 ms, and a frozen
-instance sets each field through a function call. Here only `__init__` is compiled, comparison and `repr` are shared, and that
-nothing assigns to a frozen instance is left to the type checker, which sees the standard decorator.
+instance sets each field through a function call. Here only `__init__` is compiled, when the first instance is made (most
+classes that are imported have none), comparison and `repr` are shared, and that nothing assigns to a frozen instance is left
+to the type checker, which sees the standard decorator.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Callable, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Callable, Dict, Optional, Tuple
 
 if TYPE_CHECKING:
     from dataclasses import dataclass as dataclass
@@ -22,9 +23,12 @@ else:
 
         def wrap(cls: type) -> type:
             own = set(cls.__dict__)
-            cls = dataclasses.dataclass(repr=False, eq=False)(cls)
+            cls = dataclasses.dataclass(init=False, repr=False, eq=False)(cls)
             fields = dataclasses.fields(cls)
-            made = {"__repr__": _repr(tuple(item.name for item in fields if item.repr))}
+            made = {
+                "__init__": _first_init(fields),
+                "__repr__": _repr(tuple(item.name for item in fields if item.repr)),
+            }
             values = _values(tuple(item.name for item in fields if item.compare))
             if eq:
                 made["__eq__"] = _comparison(values, operator.eq)
@@ -38,6 +42,36 @@ else:
             return cls
 
         return wrap if cls is None else wrap(cls)
+
+    def _first_init(fields: Tuple[dataclasses.Field[Any], ...]) -> Callable[..., None]:
+        """Stands in for `__init__` until the first call."""
+
+        def first(self: Any, *args: Any, **kwargs: Any) -> None:
+            made = _init(fields)
+            for owner in type(self).__mro__:
+                if owner.__dict__.get("__init__") is first:
+                    owner.__init__ = made
+            made(self, *args, **kwargs)
+
+        return first
+
+    def _init(fields: Tuple[dataclasses.Field[Any], ...]) -> Callable[..., None]:
+        scope: Dict[str, Any] = {"MISSING": dataclasses.MISSING}
+        parameters, lines = ["self"], []
+        for item in fields:
+            name, parameter, value = item.name, item.name, item.name
+            if item.default is not dataclasses.MISSING:
+                scope["default_" + name] = item.default
+                parameter += f"=default_{name}"
+            elif item.default_factory is not dataclasses.MISSING:
+                scope["make_" + name] = item.default_factory
+                parameter += "=MISSING"
+                value = f"make_{name}() if {name} is MISSING else {name}"
+            parameters.append(parameter)
+            lines.append(f"self.{name} = {value}")
+        exec(f"def __init__({', '.join(parameters)}):\n " + "\n ".join(lines or ["pass"]), scope)
+        made: Callable[..., None] = scope["__init__"]
+        return made
 
     def _repr(names: Tuple[str, ...]) -> Callable[[Any], str]:
         def method(self: Any) -> str:

@@ -9,7 +9,7 @@ from typing import Any, Dict, Tuple
 import pytest
 
 import mlorch
-from mlorch import values
+from mlorch import small, values
 
 
 def _classes(decorator: Any) -> Dict[str, Any]:
@@ -120,3 +120,51 @@ def test_every_room_uses_it() -> None:
     ]
     # what others import is guarded where it runs, too
     assert told == ["api.py", "values.py"]
+
+
+def _counting() -> Tuple[Any, Dict[str, int]]:
+    made = {"factory": 0}
+
+    def factory() -> int:
+        made["factory"] += 1
+        return made["factory"]
+
+    @values.dataclass
+    class Counted:
+        name: str
+        number: int = dataclasses.field(default_factory=factory)
+        nothing: Any = None
+
+    return Counted, made
+
+
+def test_its_init_is_made_once_and_takes_arguments_as_the_standard_one_does() -> None:
+    counted, made = _counting()
+    before = counted.__init__
+    one = counted("a")
+    assert counted.__init__ is not before
+    after = counted.__init__
+    two = counted(name="b", nothing=0)
+    assert counted.__init__ is after
+    assert [(item.name, item.number, item.nothing) for item in (one, two)] == [("a", 1, None), ("b", 2, 0)]
+    assert counted("c", 7).number == 7 and made["factory"] == 2
+    for wrong in ((), ("a", 1, 2, 3)):
+        with pytest.raises(TypeError):
+            counted(*wrong)
+    with pytest.raises(TypeError):
+        counted("a", other=1)
+
+
+def test_it_is_made_for_classes_that_were_made_of_one_or_inherit_from_one() -> None:
+    counted, _ = _counting()
+    slotted = small.slotted(counted)
+
+    class Below(counted):  # type: ignore[misc]
+        pass
+
+    assert Below("a").name == "a" and "__init__" not in vars(Below)
+    assert vars(counted)["__init__"] is not vars(slotted)["__init__"]
+    first = vars(slotted)["__init__"]
+    assert slotted("b").name == "b" and vars(slotted)["__init__"] is not first
+    with pytest.raises(TypeError):
+        counted()
