@@ -8,10 +8,11 @@ import os
 import re
 import shlex
 from dataclasses import replace
+from functools import cached_property
 from typing import Mapping, Sequence, Tuple
 
 from mlorch.engine.by_hand import folder_lines, hand_script
-from mlorch.engine.environment import step_environment
+from mlorch.engine.environment import Surroundings, step_environment
 from mlorch.engine.resources import Grant
 from mlorch.engine.undeclared import declared_paths
 from mlorch.errors import MlorchError
@@ -44,6 +45,10 @@ class AttemptMaker:
     undeclared: str = "ignore"
     """For steps that do not say: what comes of reading a file that is not declared."""
 
+    @cached_property
+    def surroundings(self) -> Surroundings:
+        return Surroundings(self.environ, os.path.dirname(self.python))
+
     def make(self, invocation: Invocation, number: int, grant: Grant, uses_python: bool) -> Attempt:
         """Raises EnvironmentFault (a secret that the caller's environment lacks)."""
         instance = invocation.instance
@@ -53,11 +58,10 @@ class AttemptMaker:
         loaded = os.path.join(self.log.path, f"{base}.{number}.modules")
         is_run = not isinstance(invocation.command, FunctionCommand)
         env = step_environment(
+            surroundings=self.surroundings,
             declared=invocation.env,
             pass_env=step.pass_env,
             secrets=step.secrets,
-            caller=self.environ,
-            bin_dir=os.path.dirname(self.python),
             needs=invocation.needs,
             gpus=grant.gpus,
             identity={

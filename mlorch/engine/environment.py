@@ -6,7 +6,7 @@ from __future__ import annotations
 import fnmatch
 import os
 import re
-from typing import Dict, List, Mapping, Sequence
+from typing import Dict, List, Mapping, Sequence, Tuple
 
 from mlorch.errors import EnvironmentFault, did_you_mean
 from mlorch.model import Needs
@@ -70,13 +70,38 @@ def thread_limits(cpus: int) -> Dict[str, str]:
     return dict.fromkeys(_LIMITED, str(max(1, int(cpus))))
 
 
+class Surroundings:
+    """What steps get of the caller's environment, with what mlorch sets for all; made once for all that ask for the same.
+
+    Args:
+        caller: the caller's environment.
+        bin_dir: folder of the pipeline's interpreter, put first on PATH; empty for none.
+    """
+
+    def __init__(self, caller: Mapping[str, str], bin_dir: str) -> None:
+        self.caller = caller
+        self._bin_dir = bin_dir
+        self._made: Dict[Tuple[Tuple[str, ...], int], Mapping[str, str]] = {}
+
+    def of(self, pass_env: Sequence[str], cpus: int) -> Dict[str, str]:
+        """Variables for a step that asks for these by `pass_env`, as a mapping of its own."""
+        asked = (tuple(pass_env), cpus)
+        if asked not in self._made:
+            env = {name: value for name, value in self.caller.items() if _is_let_through(name)}
+            env.update(DEFAULTS)
+            env.update(thread_limits(cpus))
+            env.update(passed_variables(pass_env, self.caller))
+            _enter_environment(env, self._bin_dir)
+            self._made[asked] = env
+        return dict(self._made[asked])
+
+
 def step_environment(
     *,
+    surroundings: Surroundings,
     declared: Mapping[str, str],
     pass_env: Sequence[str],
     secrets: Sequence[str],
-    caller: Mapping[str, str],
-    bin_dir: str,
     needs: Needs,
     gpus: Sequence[str],
     identity: Mapping[str, str],
@@ -85,10 +110,9 @@ def step_environment(
     """The environment of one attempt. Later ones win: what is let through, mlorch's defaults and limits,
     `pass_env`, the gpus, declared `env`, secrets, and the attempt's identity.
 
-    Nine parameters, by name only: they are the nine sources of one mapping.
+    Eight parameters, by name only: they are the eight sources of one mapping.
 
     Args:
-        bin_dir: folder of the pipeline's interpreter, put first on PATH; empty for none.
         gpus: ids as in CUDA_VISIBLE_DEVICES.
         identity: MLORCH_RUN_ID, MLORCH_STEP, MLORCH_ATTEMPT and MLORCH_CONTEXT.
         loaded_file: report of loaded modules, with the hook that writes it; empty for none.
@@ -96,14 +120,10 @@ def step_environment(
     Raises:
         EnvironmentFault: a secret that the caller's environment lacks.
     """
-    env = {name: value for name, value in caller.items() if _is_let_through(name)}
-    env.update(DEFAULTS)
-    env.update(thread_limits(needs.cpus))
-    env.update(passed_variables(pass_env, caller))
+    env = surroundings.of(pass_env, needs.cpus)
     env["CUDA_VISIBLE_DEVICES"] = ",".join(str(gpu) for gpu in gpus)
-    _enter_environment(env, bin_dir)
     env.update(declared)
-    env.update((name, _secret(name, caller)) for name in secrets)
+    env.update((name, _secret(name, surroundings.caller)) for name in secrets)
     env.update(identity)
     if loaded_file:
         env["PYTHONPATH"] = os.pathsep.join(path for path in (MODULES, env.get("PYTHONPATH", "")) if path)

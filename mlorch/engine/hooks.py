@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
 
 from mlorch import expressions, shell
@@ -137,11 +136,10 @@ class HookRunner:
         try:
             rendered = self._render(hook, names)
             whole = step_environment(
+                surroundings=self._maker.surroundings,
                 declared=env,
                 pass_env=instance.step.pass_env,
                 secrets=instance.step.secrets,
-                caller=self._maker.environ,
-                bin_dir=os.path.dirname(self._maker.python),
                 needs=Needs(),
                 gpus=(),
                 identity=self._identity(instance),

@@ -28,8 +28,45 @@ ELSEWHERE = ".mlorch-tmp"
 """The folder for temporaries on another file system than the project's."""
 
 
-Mount = Tuple[int, str]
+Mount = Tuple[int, bytes]
 """Device of a file system, and the number of its mount."""
+
+
+MOST_PINS = 8
+
+
+class Pin:
+    """An open folder, and what it was called then. Raises OSError."""
+
+    def __init__(self, folder: str) -> None:
+        self.fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            self._named = _names_descriptors()
+            self.name = f"/proc/self/fd/{self.fd}" if self._named else folder
+            """Of the folder, for whoever looks into it."""
+            self.real = os.readlink(self.name) if self._named else os.path.realpath(folder)
+            self._found = os.fstat(self.fd)
+        except BaseException:
+            os.close(self.fd)
+            raise
+        self._mount: Optional[Mount] = None
+
+    @property
+    def mount(self) -> Mount:
+        if self._mount is None:
+            self._mount = _mount_of_open(self.fd)
+        return self._mount
+
+    def stands(self, folder: str) -> bool:
+        """Whether it is still the folder of this name, and nothing above it was moved."""
+        try:
+            real = os.readlink(self.name) if self._named else os.path.realpath(folder)
+            return real == self.real and os.path.samestat(os.stat(folder), self._found)
+        except OSError:
+            return False
+
+    def close(self) -> None:
+        os.close(self.fd)
 
 
 class Paths:
@@ -45,6 +82,9 @@ class Paths:
         self._folders: Dict[str, bool] = {}
         self._until = 0.0
         self._mount: Optional[Mount] = None
+        self._pins: Dict[str, Pin] = {}
+        """Open folders that nobody uses at the moment."""
+        self._keeping = False
 
     def absolute(self, path: str) -> str:
         """Absolute form of a root-relative (or allowed absolute) path. Raises EnvironmentFault where it
@@ -104,18 +144,46 @@ class Paths:
         """The same place by a name through a descriptor of its folder, which no swap of folders or links changes. Raises
         EnvironmentFault where the folder is not in the project (any more), OSError."""
         folder, base = os.path.split(absolute)
-        if not _names_descriptors():
-            yield absolute
-            return
-        fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        with self.pin(folder) as pin:
+            yield os.path.join(pin.name, base)
+
+    @contextlib.contextmanager
+    def pin(self, folder: str) -> Iterator[Pin]:
+        """A folder by a descriptor: see `pinned`."""
+        pin = self._pins.pop(folder, None)
+        if pin is not None and not pin.stands(folder):
+            pin.close()
+            pin = None
+        if pin is None:
+            pin = self._opened(folder)
         try:
-            name = f"/proc/self/fd/{fd}"
-            real = os.readlink(name)
-            if not self.contains(real):
-                raise self._outside(self.relative(absolute), real)
-            yield os.path.join(name, base)
+            yield pin
         finally:
-            os.close(fd)
+            if (
+                not self._keeping
+                or len(self._pins) >= MOST_PINS
+                or self._pins.setdefault(folder, pin) is not pin
+            ):
+                pin.close()
+
+    def _opened(self, folder: str) -> Pin:
+        pin = Pin(folder)
+        if not self.contains(pin.real):
+            pin.close()
+            raise self._outside(self.relative(folder), pin.real)
+        return pin
+
+    @contextlib.contextmanager
+    def keeping_pins(self) -> Iterator[None]:
+        """Meanwhile folders stay open for the next who pins them, after a look at whether they still stand there: one for
+        many outputs."""
+        self._keeping = True
+        try:
+            yield
+        finally:
+            self._keeping = False
+            while self._pins:
+                self._pins.popitem()[1].close()
 
     def make_folders(self, absolute: str) -> None:
         """Make a folder of the project and those above it. Raises EnvironmentFault where a link leads out, OSError."""
@@ -217,12 +285,22 @@ def mount_of(folder: str) -> Mount:
     """What a rename can't leave: the file system, and the mount of it, as the same one may be bound in several places."""
     fd = os.open(folder, getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        mount = ""
-        with contextlib.suppress(OSError), open(f"/proc/self/fdinfo/{fd}", encoding="ascii") as file:
-            mount = next((line for line in file if line.startswith("mnt_id:")), "")
-        return os.fstat(fd).st_dev, mount
+        return _mount_of_open(fd)
     finally:
         os.close(fd)
+
+
+def _mount_of_open(fd: int) -> Mount:
+    mount = b""
+    with contextlib.suppress(OSError):
+        info = os.open(f"/proc/self/fdinfo/{fd}", os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            mount = next(
+                (line for line in os.read(info, 4096).splitlines() if line.startswith(b"mnt_id:")), b""
+            )
+        finally:
+            os.close(info)
+    return os.fstat(fd).st_dev, mount
 
 
 def _existing(folder: str) -> str:

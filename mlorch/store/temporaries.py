@@ -33,6 +33,10 @@ class Temporaries:
         self._others: Dict[str, Session] = {}
         self._numbers = itertools.count()
 
+    def shares(self, mount: Mount) -> bool:
+        """Whether what the store makes may be renamed to a place on this mount."""
+        return self._own.tmp == self._store_tmp and self._paths.is_own(mount)
+
     def own(self) -> str:
         """A free name on the project's own file system."""
         return self._own.name()

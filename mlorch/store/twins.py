@@ -37,21 +37,32 @@ class Twins:
 
     def take(self, digest: Digest, target: str, mode: int) -> bool:
         """Let the copy that was made with the object be the one that is asked for; False where there is none."""
-        with self._guard:
-            twin = self._found.pop(digest, None)
-        if twin is None:
+        path = self.hand(digest, mode)
+        if path is None:
             return False
         try:
-            if _mark(os.lstat(twin.path)) == twin.mark:
-                files.rename(twin.path, target)
-                if twin.mode != mode:
-                    os.chmod(target, mode)
-                return True
-            files.remove(twin.path)
+            files.rename(path, target)
         except OSError as error:
             if error.errno not in (errno.ENOENT, errno.EXDEV):
                 raise
-        return False
+            return False
+        return True
+
+    def hand(self, digest: Digest, mode: int) -> Optional[str]:
+        """The path of the copy that was made with the object, the caller's from now on; None where there is none."""
+        with self._guard:
+            twin = self._found.pop(digest, None)
+        if twin is None:
+            return None
+        try:
+            if _mark(os.lstat(twin.path)) != twin.mark:
+                files.remove(twin.path)
+                return None
+            if twin.mode != mode:
+                os.chmod(twin.path, mode)
+            return twin.path
+        except FileNotFoundError:
+            return None
 
     def drop(self, digest: Digest) -> None:
         """No copy of it is asked for."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-from typing import AbstractSet, ContextManager, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import AbstractSet, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from mlorch.errors import CorruptObject, EnvironmentFault, MachineFault
 from mlorch.model import Artifact, BoundOutput, Content, Entry
@@ -14,7 +14,7 @@ from mlorch.store import files, folders
 from mlorch.store.git import GitIndex
 from mlorch.store.ground import Ground, Parts
 from mlorch.store.objects import Objects
-from mlorch.store.paths import mount_of
+from mlorch.store.paths import Mount
 from mlorch.store.staging import STAGING, Staging
 from mlorch.store.translate import translated
 from mlorch.store.tree import Found
@@ -88,34 +88,40 @@ class LocalWorkspace:
             self._parts.objects.wholes.drop(artifact.content.digest)
             return Placed(False)
         kept = self._make_parents(artifact.path, target)
-        folder = os.path.dirname(target)
-        mount = mount_of(folder)
-        temporary = self._parts.temporaries.beside(target, mount)
-        built = self._build(artifact, temporary)
-        with self._paths.pinned(target) as pinned:
-            kept += self._swap(temporary, pinned, publication)
+        folder, base = os.path.split(target)
+        with self._paths.pin(folder) as pin:
+            temporary, built = self._build(artifact, target, pin.mount)
+            kept += self._swap(temporary, os.path.join(pin.name, base), publication)
+            self._to_sync.setdefault(pin.mount[0], folder)
         self._parts.contents.note(artifact.path, artifact.content, artifact.exclude, *built)
         self._parts.publications.add(publication)
-        self._to_sync.setdefault(mount[0], folder)
         return Placed(True, kept)
 
     @translated
     def would_keep(self, path: str, publication: Optional[Publication]) -> bool:
         return self._ground.displacer.has_strange(path, publication)
 
-    def together(self) -> ContextManager[None]:
-        return self._parts.publications.together()
+    @contextlib.contextmanager
+    def together(self) -> Iterator[None]:
+        with self._parts.publications.together(), self._paths.keeping_pins():
+            yield
 
-    def _build(self, artifact: Artifact, temporary: str) -> Built:
-        """Make the content at a temporary path, verified. Raises CorruptObject."""
-        whole = self._parts.objects.wholes.take(artifact.content.digest)
+    def _build(self, artifact: Artifact, target: str, mount: Mount) -> Tuple[str, Built]:
+        """Make the content at a temporary path on the mount of its target, verified. Raises CorruptObject."""
+        content = artifact.content
+        if content.kind == "file" and self._parts.temporaries.shares(mount):
+            twin = self._parts.objects.twins.hand(content.digest, files.normal_mode(content.executable))
+            if twin is not None:
+                return twin, Built((), self._parts.contents.moment())
+        temporary = self._parts.temporaries.beside(target, mount)
+        whole = self._parts.objects.wholes.take(content.digest)
         if whole is not None:
             taken = self._parts.contents.moment()
             walked = folders.put(whole, temporary)
             if walked is not None:
-                return Built(whole.entries, taken, walked)
+                return temporary, Built(whole.entries, taken, walked)
         entries = self._copy(artifact, temporary)
-        return Built(entries, self._parts.contents.moment())
+        return temporary, Built(entries, self._parts.contents.moment())
 
     def _copy(self, artifact: Artifact, temporary: str) -> Tuple[Entry, ...]:
         """Returns the members of a folder. Raises CorruptObject."""

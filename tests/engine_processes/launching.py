@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
-from mlorch.engine.environment import step_environment
+from mlorch.engine.environment import Surroundings, step_environment
 from mlorch.engine.launch import JoblibLauncher
 from mlorch.model import Attempt, Ended, FunctionCommand, Needs
 
@@ -41,11 +41,10 @@ class Bench:
             "MLORCH_CONTEXT": "",
         }
         env = step_environment(
+            surroundings=Surroundings({"PATH": os.environ["PATH"], "HOME": str(self.root)}, ""),
             declared=fields.pop("env", {}),
             pass_env=fields.pop("pass_env", ()),
             secrets=(),
-            caller={"PATH": os.environ["PATH"], "HOME": str(self.root)},
-            bin_dir="",
             needs=fields.pop("needs", Needs()),
             gpus=(),
             identity=identity,

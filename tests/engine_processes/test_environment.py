@@ -8,7 +8,13 @@ from typing import Any, Dict
 
 import pytest
 
-from mlorch.engine.environment import MODULES, mentioned_variables, step_environment, thread_limits
+from mlorch.engine.environment import (
+    MODULES,
+    Surroundings,
+    mentioned_variables,
+    step_environment,
+    thread_limits,
+)
 from mlorch.errors import EnvironmentFault
 from mlorch.model import Needs
 
@@ -20,13 +26,13 @@ def made(caller: Dict[str, str], **fields: Any) -> Dict[str, str]:
         "declared": {},
         "pass_env": (),
         "secrets": (),
-        "bin_dir": "",
         "needs": Needs(),
         "gpus": (),
         "identity": {},
         "loaded_file": "",
     }
-    return step_environment(caller=caller, **{**sources, **fields})
+    surroundings = Surroundings(caller, fields.pop("bin_dir", ""))
+    return step_environment(surroundings=surroundings, **{**sources, **fields})
 
 
 def test_from_an_empty_environment() -> None:
