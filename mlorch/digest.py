@@ -58,13 +58,15 @@ def tag_floats(value: Any) -> Any:
     kind = type(value)
     if kind is str or kind is int or kind is bool or value is None:
         return value
+    if kind is dict:
+        return {key: item if type(item) is str else tag_floats(item) for key, item in value.items()}
     if isinstance(value, float):
         if math.isfinite(value):
             return value
         return {"$float": "nan" if math.isnan(value) else "inf" if value > 0 else "-inf"}
     if isinstance(value, (list, tuple)):
         return [tag_floats(item) for item in value]
-    if isinstance(value, (dict, Mapping)):  # `dict` first: asking for a Mapping takes longer
+    if isinstance(value, Mapping):
         return {key: tag_floats(item) for key, item in value.items()}
     return value
 

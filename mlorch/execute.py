@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import platform
 import signal
 import sys
 import time
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
 
 from mlorch import __version__, timing
 from mlorch.caller import caller
@@ -28,7 +27,18 @@ from mlorch.engine.settle import Settler
 from mlorch.engine.shape import FILE, shape_text
 from mlorch.errors import EnvironmentFault, MlorchError, SpecError
 from mlorch.lastused import previous_metrics
-from mlorch.model import Decision, Event, Instance, Outcome, Pipeline, Problem, RunSummary, Settings, Value
+from mlorch.model import (
+    Decision,
+    Event,
+    Instance,
+    Outcome,
+    Pipeline,
+    Problem,
+    Reason,
+    RunSummary,
+    Settings,
+    Value,
+)
 from mlorch.partly import Part, Unsuited
 from mlorch.plan.declare import step_place
 from mlorch.ports import Launcher, Lease, Listener, RunLog, Store
@@ -69,7 +79,7 @@ class Journal:
             data.update(outcome_data(outcome, instance, self.pipeline))
         if instance is not None and self.size(instance.step.id):
             data["instances"] = self.size(instance.step.id)
-        if "reasons" in data and data["reasons"] and not isinstance(data["reasons"][0], Mapping):
+        if "reasons" in data and data["reasons"] and isinstance(data["reasons"][0], Reason):
             data["reasons"] = reason_data(data["reasons"])
         event = Event(
             kind,
@@ -373,7 +383,7 @@ def _meta(session: Session, options: Options, decisions: Sequence[Decision]) -> 
         "instances": len(decisions),
         "steps": steps,
         "widest": widest(decisions),
-        "python": platform.python_version(),
+        "python": sys.version.split()[0],
         "version": __version__,
     }
 

@@ -3,7 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, Dict, Generic, Hashable, Iterator, Mapping, Optional, Type, TypeVar
+from typing import (
+    Any,
+    Dict,
+    Generic,
+    Hashable,
+    ItemsView,
+    Iterator,
+    KeysView,
+    Mapping,
+    Optional,
+    Type,
+    TypeVar,
+    ValuesView,
+)
 
 T = TypeVar("T")
 _NOTHING: Dict[str, Any] = {}
@@ -73,6 +86,26 @@ class Folded(Mapping[str, Any]):
 
     def __getitem__(self, name: str) -> Any:
         return self._open()[name]
+
+    # What looks at more than one opens it once.
+
+    def keys(self) -> KeysView[str]:
+        return self._open().keys()
+
+    def values(self) -> ValuesView[Any]:
+        return self._open().values()
+
+    def items(self) -> ItemsView[str, Any]:
+        return self._open().items()
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Mapping):
+            return NotImplemented
+        if isinstance(other, Folded) and (self._text == other._text or "{}" in (self._text, other._text)):
+            return self._text == other._text
+        return self._open() == dict(other.items())
+
+    __hash__ = None  # type: ignore[assignment]
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._open())

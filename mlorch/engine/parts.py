@@ -109,11 +109,15 @@ def prepare(parts: Parts, work: Work, grant: Grant) -> Attempt:
     work.absent_words = parts.decider.binder.absent_words.get(work.instance.name, ())
     work.recipe = write_recipe(invocation, parts.store.root, parts.maker.python, reach)
     attempt = parts.maker.make(invocation, work.number, grant, reach is not None and reach.uses_python)
-    work.log = os.path.relpath(attempt.log, parts.store.root)
+    work.log = _relative(attempt.log, parts.store.root)
     work.secrets = attempt.secrets
     work.started = time.time()
     work.timings = {"sent": round(work.started, 6)}
     return attempt
+
+
+def _relative(path: str, root: str) -> str:
+    return path[len(root) + 1 :] if path.startswith(root + "/") else os.path.relpath(path, root)
 
 
 def started_data(work: Work) -> Dict[str, Any]:

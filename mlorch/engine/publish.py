@@ -265,10 +265,15 @@ class Collector:
         found: Dict[str, str] = {}
         if not ended.modules:
             return found
+        reached, top = set(self.invocation.code_files), self.store.root + "/"
+        loaded = [
+            path for path in ended.modules if not (path.startswith(top) and path[len(top) :] in reached)
+        ]
+        if not loaded:
+            return found
         root = os.path.realpath(self.store.root) + "/"
-        reached = set(self.invocation.code_files)
         outputs = [path for item in self.invocation.outputs for path in (item.path, item.staging)]
-        for path in ended.modules:
+        for path in loaded:
             real = os.path.realpath(path)
             if not real.startswith(root) or real.startswith(_INSIDE):
                 continue

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import abc
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from mlorch import expressions, shell
@@ -63,7 +64,7 @@ def plain_value(value: Value) -> Value:
     """Paths and such as plain JSON."""
     if isinstance(value, str):
         return str(value)
-    if isinstance(value, Mapping):
+    if isinstance(value, abc.Mapping):
         return {str(name): plain_value(item) for name, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [plain_value(item) for item in value]

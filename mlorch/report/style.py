@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import unicodedata
 from typing import Any, Mapping, Optional
 
 from mlorch.report.seconds import seconds_text as seconds_text
@@ -118,6 +117,8 @@ def cell_width(char: str) -> int:
     """Columns of a terminal that a shown character takes: 0 for combining marks, 2 for wide ones."""
     if char < "\u0300":
         return 1
+    import unicodedata  # for few texts
+
     if unicodedata.category(char) in ("Mn", "Me"):
         return 0
     return 2 if unicodedata.east_asian_width(char) in ("W", "F") else 1

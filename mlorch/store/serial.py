@@ -11,6 +11,7 @@ import dataclasses
 import json
 import sys
 import typing
+from collections import abc
 from functools import lru_cache
 from typing import Any, Callable, Dict, FrozenSet, List, Mapping, Tuple, Type, TypeVar, Union
 
@@ -44,7 +45,7 @@ def to_json(value: Any) -> Any:
         return found
     if isinstance(value, str):
         return str(value)
-    if isinstance(value, Mapping):
+    if isinstance(value, abc.Mapping):
         return {str(key): to_json(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [to_json(item) for item in value]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import abc
 from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional, Set, Tuple
 
 from mlorch.errors import StoreError
@@ -28,7 +29,7 @@ def digests_in(value: Value) -> Iterator[Digest]:
     if isinstance(value, str):
         if value.startswith("blake3:") and tree.DIGEST.match(value[:71]):
             yield value[:71]
-    elif isinstance(value, Mapping):
+    elif isinstance(value, abc.Mapping):
         for item in value.values():
             yield from digests_in(item)
     elif isinstance(value, (list, tuple)):

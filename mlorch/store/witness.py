@@ -57,8 +57,11 @@ def error_sign(error: OSError) -> Sign:
 
 def names_sign(entries: List[Any]) -> str:
     """Digest of a listing: names, and what each is."""
-    rows = sorted((item.name, item.is_symlink(), item.is_dir(follow_symlinks=False)) for item in entries)
-    return blake3(repr(rows).encode("utf-8", "surrogateescape")).hexdigest()
+    rows = [
+        item.name + ("\0l" if item.is_symlink() else "\0d" if item.is_dir(follow_symlinks=False) else "")
+        for item in entries
+    ]
+    return blake3("\0\0".join(sorted(rows)).encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def pack(sign: Sign, names: str = "") -> bytes:

@@ -36,6 +36,13 @@ def test_folded_data_reads_as_the_mapping_that_it_was() -> None:
     assert folded == data and data == folded and dict(folded) == data
     assert folded["a"][3] == {"b": "ü\udcff"} and len(folded) == 2 and folded.get("d") is None
     assert not Folded({}) and Folded({}) == {}
+    assert list(folded.items()) == list(data.items()) and list(folded) == list(folded.keys()) == list(data)
+    assert list(folded.values()) == list(data.values())
+    turned = dict(reversed(list(data.items())))
+    for other in (data, turned, Folded(data), Folded(turned)):
+        assert folded == other and not folded != other
+    for other in ({}, Folded({}), Folded({**data, "more": 1}), None, []):
+        assert folded != other
 
 
 def test_equal_items_become_one_and_memory_is_bounded() -> None:
