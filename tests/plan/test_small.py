@@ -40,7 +40,7 @@ def test_folded_data_reads_as_the_mapping_that_it_was() -> None:
     assert list(folded.values()) == list(data.values())
     turned = dict(reversed(list(data.items())))
     for other in (data, turned, Folded(data), Folded(turned)):
-        assert folded == other and not folded != other
+        assert folded == other and not (folded != other)  # noqa: SIM202
     for other in ({}, Folded({}), Folded({**data, "more": 1}), None, []):
         assert folded != other
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
+import tempfile
 
 import pytest
 from store_helpers import PIPELINE, Project, in_place, publication, python, record, staged
@@ -11,7 +13,12 @@ from store_helpers import PIPELINE, Project, in_place, publication, python, reco
 from mlorch.errors import CorruptObject, EnvironmentFault
 from mlorch.model import Artifact, Settings
 from mlorch.ports import Placed
-from mlorch.store import open_store
+from mlorch.store import open_store, paths
+
+SECOND = pytest.mark.skipif(
+    not os.path.isdir("/dev/shm") or os.stat("/dev/shm").st_dev == os.stat("/tmp").st_dev,
+    reason="needs /dev/shm as a second file system",
+)
 
 
 def test_placing_twice_touches_nothing(project: Project) -> None:
@@ -140,14 +147,8 @@ def test_an_allowed_folder_may_hold_outputs(tmp_path: object) -> None:
     project.store.forget_caches()
 
 
-@pytest.mark.skipif(
-    not os.path.isdir("/dev/shm") or os.stat("/dev/shm").st_dev == os.stat("/tmp").st_dev,
-    reason="needs /dev/shm as a second file system",
-)
+@SECOND
 def test_another_file_system_gets_its_own_temporaries(tmp_path: object) -> None:
-    import shutil
-    import tempfile
-
     other = tempfile.mkdtemp(dir="/dev/shm")
     try:
         project = Project(str(tmp_path), allow=[other])
@@ -169,10 +170,15 @@ def test_another_file_system_gets_its_own_temporaries(tmp_path: object) -> None:
         shutil.rmtree(other)
 
 
-def test_the_store_may_lie_elsewhere(tmp_path: object) -> None:
-    root, store = os.path.join(str(tmp_path), "root"), os.path.join(str(tmp_path), "store")
+@pytest.mark.parametrize("top", ["", pytest.param("/dev/shm", marks=SECOND)], ids=["beside", "other system"])
+def test_the_store_may_lie_elsewhere(tmp_path: object, top: str) -> None:
+    root = os.path.join(str(tmp_path), "root")
     os.makedirs(root)
-    project = Project(root, path=store)
+    with tempfile.TemporaryDirectory(dir=top or str(tmp_path)) as store:
+        _store_elsewhere(Project(root, path=store))
+
+
+def _store_elsewhere(project: Project) -> None:
     output = staged("x")
     project.store.workspace.stage([output], {})
     project.write(output.staging, "1")
@@ -183,6 +189,44 @@ def test_the_store_may_lie_elsewhere(tmp_path: object) -> None:
     assert project.read("x") == "1"
     assert sorted(os.listdir(project.path(".mlorch"))) == [".gitignore", "format", "publications", "tmp"]
     assert next(project.reopen(create=False).records(record(1, {}).key)).outputs == {"o": artifact}
+
+
+def test_of_outputs_that_are_put_in_place_together_each_looks_where_its_folder_is_now(
+    project: Project, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    outside = str(tmp_path_factory.mktemp("outside"))
+    paths = [f"out/{number}" for number in range(5)]
+    one, two, three, four, five = [project.ingested(path, path) for path in paths]
+    workspace, before = project.store.workspace, sorted(os.listdir("/proc/self/fd"))
+    with workspace.together():
+        workspace.place(one, publication(one))
+        os.rename(project.path("out"), project.path("old"))
+        workspace.place(two, publication(two))
+        os.rename(project.path("out"), project.path("older"))
+        os.symlink("old", project.path("out"))
+        workspace.place(three, publication(three))
+        os.unlink(project.path("out"))
+        os.symlink(outside, project.path("out"))
+        with pytest.raises(EnvironmentFault, match="leads out of the project"):
+            workspace.place(four, publication(four))
+        os.unlink(project.path("out"))
+        shutil.rmtree(project.path("older"))
+        os.mkdir(project.path("out"))
+        workspace.place(five, publication(five))
+    assert sorted(os.listdir("/proc/self/fd")) == before
+    assert os.listdir(outside) == [] and os.listdir(project.path("out")) == ["4"]
+    assert sorted(os.listdir(project.path("old"))) == ["0", "2"]
+
+
+def test_of_many_folders_few_stay_open(project: Project) -> None:
+    artifacts = [project.ingested(f"{number}/x", str(number)) for number in range(3 * paths.MOST_PINS)]
+    before = len(os.listdir("/proc/self/fd"))
+    with project.store.workspace.together():
+        for artifact in artifacts:
+            project.store.workspace.place(artifact, publication(artifact))
+        assert len(os.listdir("/proc/self/fd")) <= before + paths.MOST_PINS
+    assert len(os.listdir("/proc/self/fd")) == before
+    assert [project.read(artifact.path) for artifact in artifacts] == [str(n) for n in range(len(artifacts))]
 
 
 # ---------------------------------------------------------------------------------------------------- staging
