@@ -23,7 +23,9 @@ many that read it, one that reads all of these; *matrix*: as wide, but made by m
 
 Whole processes are timed, two steps at once, in a fresh folder per round; the tools take turns within each round. Numbers
 are medians of wall seconds, with half of the range as a part of the median (±). After each run every output is compared
-with what it must be. Compare within one table: another machine has other numbers, and often other ratios.
+with what it must be. *Then nothing* is the first run after the cold one, with nothing to do, *no-op* those after it: mlorch
+looks at everything once more before it remembers the answer. Compare within one table: another machine has other numbers,
+and often other ratios.
 
 How it is done, and how to run a part of it: [`benchmarks/README.md`](../benchmarks/README.md).
 """
@@ -132,7 +134,7 @@ def _shape(results: Results, case: str, size: int) -> list[str]:
             [f"{1000 * cold.median('cpu') / size:.2f}", f"{cold.median('peak'):.0f}"] if cold else ["–", "–"]
         )
         rows.append((tool + _mark(results, tool), *(_cell(found[phase]) for phase in PHASES), *own))
-    head = ("tool", "cold s", "no-op s", "one change s", "cold CPU ms/step", "peak MB")
+    head = ("tool", "cold s", "then nothing s", "no-op s", "one change s", "cold CPU ms/step", "peak MB")
     return [f"## {case}, {size:,} steps", "", *table(head, rows), *_legend(results, rows)]
 
 

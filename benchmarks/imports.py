@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.measure import Failed, measure
-from benchmarks.peers.tool import Installed, lines
+from benchmarks.peers.tool import PHASES, Installed, lines
 
 if TYPE_CHECKING:
     from benchmarks.cases import Bench
@@ -64,7 +64,7 @@ def run(bench: Bench, top: Path) -> None:
         folders = {item.tool.name: top / f"{item.tool.name}-{number}" for item in rivals}
         for item in rivals:
             WRITERS[item.tool.name](folders[item.tool.name])
-        for phase in ("cold", "no-op", "change"):
+        for phase in PHASES:
             for item in rivals:
                 folder = folders[item.tool.name]
                 if phase == "change":

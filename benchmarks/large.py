@@ -121,9 +121,9 @@ def _keep(bench: Bench, case: str, top: Path, step: tuple[str, str], number: int
         added = Sample(max(sample.seconds - own, 0.0), sample.cpu, sample.peak)
         bench.results.row(case, _size(case), "mlorch", "cold").add(added)
         bench.results.row(case, _size(case), "mlorch", "whole run").add(sample)
-        for _ in range(3):
-            again = measure(mlorch.command(["run"]), folder, mlorch.env(top), bench.limits.allowed())
-            bench.results.row(case, _size(case), "mlorch", "no-op").add(again)
+        for phase in ("then nothing", *["no-op"] * 3):
+            sample = measure(mlorch.command(["run"]), folder, mlorch.env(top), bench.limits.allowed())
+            bench.results.row(case, _size(case), "mlorch", phase).add(sample)
         if document["totals"]["succeeded"] != 1:
             raise Failed("the step did not succeed")
     except Failed as error:
@@ -152,7 +152,8 @@ def _walk(bench: Bench, top: Path) -> None:
     if mlorch is not None and not empty.exists():
         empty.mkdir()
         _mlorch_project(empty, "echo x > ${{ outputs.o }}", "out/x")
-        measure(mlorch.command(["run"]), empty, mlorch.env(top))
+        for _ in range(2):
+            measure(mlorch.command(["run"]), empty, mlorch.env(top))
     for _ in range(3):
         for tool, command in (
             ("walk", [sys.executable, "-I", "-c", WALK, str(top / "data")]),

@@ -92,7 +92,7 @@ def _round(table: Table, players: Sequence[Player], number: int) -> None:
             lambda player=player: prepare(player.installed, table.work, player.folder, table.top),
         )
     for phase in PHASES:
-        for repeat in range(1 if phase == "cold" else table.limits.repeats):
+        for repeat in range(1 if phase in ("cold", "then nothing") else table.limits.repeats):
             if repeat and table.limits.over():
                 break
             for player in players:

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from benchmarks.work import Step, Work
 
-PHASES = ("cold", "no-op", "change")
-"""Nothing is there yet; nothing changed; one source was edited."""
+PHASES = ("cold", "then nothing", "no-op", "change")
+"""Nothing is there yet; nothing changed since, for the first time; nothing changed, later on; one source was edited."""
 
 
 @dataclass(frozen=True)

@@ -52,6 +52,8 @@ def test_a_case_becomes_a_document(tmp_path: Path) -> None:
         ("mlorch", "cold", 1),
         ("make", "cold", 1),
         ("xargs", "cold", 1),
+        ("mlorch", "then nothing", 1),
+        ("make", "then nothing", 1),
         ("mlorch", "no-op", 1),
         ("make", "no-op", 1),
         ("mlorch", "change", 1),
