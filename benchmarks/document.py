@@ -10,7 +10,7 @@ from benchmarks import functions, large, plots, startup
 from benchmarks.check import MEANING, NEEDLESS, QUESTIONS, RIGHT, WRONG
 from benchmarks.peers.tool import PHASES
 from benchmarks.results import Results, Row
-from benchmarks.targets import GROWTH, TARGETS, Target, cost_per_step
+from benchmarks.targets import FLOORS, GROWTH, TARGETS, Target, cost_per_step
 from benchmarks.work import SHAPES
 
 SIGNS = {RIGHT: "right", NEEDLESS: "needless", WRONG: "**wrong**"}
@@ -98,8 +98,10 @@ def _targets(results: Results) -> list[str]:
         value = target.value(results)
         bound = ("≥ " if target.least else "≤ ") + number(target.bound, target.unit)
         measured = "not measured" if value is None else number(value, target.unit)
-        rows.append((target.what, bound, measured, _verdict(target, results)))
-    return ["## Targets", "", *table(("what", "target", "measured", ""), rows)]
+        least = target.floor(results)
+        floor = "" if least is None else number(least, target.unit)
+        rows.append((target.what, bound, measured, _verdict(target, results), floor))
+    return ["## Targets", "", *table(("what", "target", "measured", "", "floor"), rows), FLOORS, ""]
 
 
 def _verdict(target: Target, results: Results) -> str:

@@ -1,4 +1,4 @@
-"""The least that a step costs in Python with what mlorch promises of it: floor.py PLAN SLOTS
+"""The least that a step costs in Python with what mlorch promises of it: floor.py PLAN SLOTS SHELL
 
 Per step: a log, a shell in a session of its own, the output digested and kept by its digest, a copy of it in place, a record; per
 group of steps two syncs, so that nothing is told (and no dependant starts) before it would survive a power cut. Nothing else: no
@@ -27,7 +27,7 @@ STORE = ".floor"
 LIBRARY: Any = ctypes.CDLL(None, use_errno=True)
 
 
-def main(plan: str, slots: int) -> None:
+def main(plan: str, slots: int, shell: str) -> None:
     with open(plan, encoding="utf-8") as file:
         steps = json.load(file)
     for name in ("objects", "records", "logs", "tmp"):
@@ -40,7 +40,7 @@ def main(plan: str, slots: int) -> None:
             readers.setdefault(path, []).append(step)
     todo: queue.SimpleQueue[Any] = queue.SimpleQueue()
     done: queue.SimpleQueue[Any] = queue.SimpleQueue()
-    threads = [threading.Thread(target=_agent, args=(todo, done)) for _ in range(slots)]
+    threads = [threading.Thread(target=_agent, args=(todo, done, shell)) for _ in range(slots)]
     for thread in threads:
         thread.start()
     ready = [step for step in steps if not missing[step[0]]]
@@ -64,7 +64,7 @@ def main(plan: str, slots: int) -> None:
         thread.join()
 
 
-def _agent(todo: queue.SimpleQueue[Any], done: queue.SimpleQueue[Any]) -> None:
+def _agent(todo: queue.SimpleQueue[Any], done: queue.SimpleQueue[Any], shell: str) -> None:
     """Takes a step, runs it, digests what it made."""
     null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
     while True:
@@ -74,8 +74,8 @@ def _agent(todo: queue.SimpleQueue[Any], done: queue.SimpleQueue[Any]) -> None:
         name, inputs, output, command = step
         log = os.open(f"{STORE}/logs/{name}", os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
         wiring = [(os.POSIX_SPAWN_DUP2, there, here) for there, here in ((null, 0), (log, 1), (log, 2))]
-        argv = ["sh", "-eu", "-c", command]
-        pid = os.posix_spawn("/bin/sh", argv, os.environ, file_actions=wiring, setsid=True)
+        argv = [os.path.basename(shell), "-eu", "-c", command]
+        pid = os.posix_spawn(shell, argv, os.environ, file_actions=wiring, setsid=True)
         _, status, usage = os.wait4(pid, 0)
         os.close(log)
         if status:
@@ -131,4 +131,4 @@ def _sync() -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]))
+    main(sys.argv[1], int(sys.argv[2]), sys.argv[3])

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from benchmarks.cases import Bench
 
 FILE, FOLDER = "large", "folder"
+TWICE = "cp twice and sync"
 GIB = float(os.environ.get("MLORCH_BENCH_GIB", "4"))
 MEMBERS = int(os.environ.get("MLORCH_BENCH_MEMBERS", "100000"))
 ROUNDS = 2
@@ -66,6 +67,8 @@ def run_file(bench: Bench, top: Path) -> None:
         _settle()
         _reference(bench, FILE, top, "cp ../data copy && sync copy", number)
         _settle()
+        _reference(bench, FILE, top, "cp ../data copy && cp copy twin && sync copy twin", number, TWICE)
+        _settle()
         _keep(bench, FILE, top, ("cp ../data ${{ outputs.o }}", "out/data"), number)
         if bench.limits.over():
             return
@@ -99,11 +102,13 @@ def _size(case: str) -> int:
     return int(GIB * 1024) if case == FILE else MEMBERS
 
 
-def _reference(bench: Bench, case: str, top: Path, script: str, number: int) -> None:
-    folder = top / f"reference-{number}"
+def _reference(
+    bench: Bench, case: str, top: Path, script: str, number: int, tool: str = "cp and sync"
+) -> None:
+    folder = top / f"{tool.replace(' ', '-')}-{number}"
     folder.mkdir()
     sample = measure(["sh", "-c", script], folder, timeout=bench.limits.allowed())
-    bench.results.row(case, _size(case), "cp and sync", "cold").add(sample)
+    bench.results.row(case, _size(case), tool, "cold").add(sample)
     _remove(case, folder)
 
 

@@ -56,21 +56,16 @@ else:
         return first
 
     def _init(fields: Tuple[dataclasses.Field[Any], ...]) -> Callable[..., None]:
-        scope: Dict[str, Any] = {"MISSING": dataclasses.MISSING}
-        parameters, lines = ["self"], []
+        """That of a standard dataclass with these fields."""
+        members: Dict[str, Any] = {"__annotations__": {item.name: item.type for item in fields}}
         for item in fields:
-            name, parameter, value = item.name, item.name, item.name
             if item.default is not dataclasses.MISSING:
-                scope["default_" + name] = item.default
-                parameter += f"=default_{name}"
+                members[item.name] = item.default
             elif item.default_factory is not dataclasses.MISSING:
-                scope["make_" + name] = item.default_factory
-                parameter += "=MISSING"
-                value = f"make_{name}() if {name} is MISSING else {name}"
-            parameters.append(parameter)
-            lines.append(f"self.{name} = {value}")
-        exec(f"def __init__({', '.join(parameters)}):\n " + "\n ".join(lines or ["pass"]), scope)
-        made: Callable[..., None] = scope["__init__"]
+                members[item.name] = dataclasses.field(default_factory=item.default_factory)
+        made: Callable[..., None] = dataclasses.dataclass(repr=False, eq=False)(
+            type("_", (), members)
+        ).__init__
         return made
 
     def _repr(names: Tuple[str, ...]) -> Callable[[Any], str]:

@@ -11,6 +11,7 @@ TOOLS: tuple[Tool, ...] = (
     floor.TOOL,
     floor.BASH,
     floor.LEAST,
+    floor.LEAST_BASH,
     ninja.TOOL,
     make.TOOL,
     doit.TOOL,

@@ -41,9 +41,13 @@ def _write_plan(work: Work, folder: Path) -> None:
     (folder / "plan.json").write_text(json.dumps(plan))
 
 
-def _least(work: Work, slots: int) -> Sequence[str]:
+def _least(work: Work, slots: int, shell: str = "/bin/sh") -> Sequence[str]:
     del work
-    return (str(Path(__file__).parent.parent / "floor.py"), "plan.json", str(slots))
+    return (str(Path(__file__).parent.parent / "floor.py"), "plan.json", str(slots), shell)
+
+
+def _least_bash(work: Work, slots: int) -> Sequence[str]:
+    return _least(work, slots, "/bin/bash")
 
 
 SIZES = {"wide": (1000,), "layered": (1000,), "chain": (200,), "matrix": (1, 100, 1000, 10_000)}
@@ -69,3 +73,4 @@ LEAST = Tool(
     phases=("cold",),
     answers=False,
 )
+LEAST_BASH = replace(LEAST, name="floor (bash)", arguments=_least_bash, sizes=BASH.sizes)
