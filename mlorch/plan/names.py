@@ -30,7 +30,7 @@ class Names:
         self.checkpoint: Optional[str] = None
         self.metrics: Optional[Mapping[str, Value]] = None
         self.run: Mapping[str, Value] = {}
-        self.functions: Dict[str, Callable[..., Any]] = {"env_or": self._env_or}
+        self.functions: Dict[str, Callable[..., Any]] = {"env_or": _env_or(world)}
 
     def evaluate(self, source: str, scope: str = "") -> Value:
         """Raises ExpressionError, NotYetKnown."""
@@ -73,9 +73,6 @@ class Names:
             names["metrics"] = self.metrics
         return names
 
-    def _env_or(self, name: Value, default: Value = "") -> Value:
-        return self.world.environ.get(str(name), default)
-
     def output_of(self, group: Group, name: str) -> Value:
         """`steps.X.outputs.name` for the agreeing instances."""
         if group.is_list:
@@ -99,6 +96,15 @@ class Names:
             found = ArtifactPath(artifact.path, instance.name, artifact, instance.axes)
         self.touched.append(found)
         return found
+
+
+def _env_or(world: World) -> Callable[..., Value]:
+    """No method: names that refer to themselves would stay until somebody looks for circles, and each instance has some."""
+
+    def env_or(name: Value, default: Value = "") -> Value:
+        return world.environ.get(str(name), default)
+
+    return env_or
 
 
 def usable(result: Result) -> bool:
