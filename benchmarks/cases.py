@@ -118,7 +118,7 @@ def _shape(bench: Bench, case: str, size: int, exact: bool, top: Path) -> None:
         if size in sizes or (not exact and sizes and size <= max(sizes)):
             rivals.append(item)
     # the largest are about memory and growth, one look at each is enough
-    limits = replace(bench.limits, rounds=1) if size > 10_000 else bench.limits
+    limits = replace(bench.limits, rounds=1, repeats=1) if size > 10_000 else bench.limits
     play(Table(case, work, bench.results, limits, bench.slots, top), rivals, bench.say)
 
 
