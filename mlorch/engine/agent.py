@@ -73,11 +73,11 @@ class Agent:
 
     def _logged(self, attempt: Attempt, control: Control) -> Ended:
         log = process.open_log(attempt.log)
-        _begin_report(attempt)
         masked: Optional[MaskedLog] = None
-        if any(len(secret) >= SHORTEST for secret in attempt.secrets):
-            masked = MaskedLog(log, attempt.secrets)
         try:
+            _begin_report(attempt)
+            if any(len(secret) >= SHORTEST for secret in attempt.secrets):
+                masked = MaskedLog(log, attempt.secrets)
             if attempt.function is not None:
                 ended = self._called(attempt, masked.writer if masked else log, control)
             else:

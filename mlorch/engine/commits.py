@@ -62,11 +62,16 @@ class Commits:
         return batch
 
     def start(self, batch: Batch) -> None:
-        """Record a batch in the thread."""
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._run, name="mlorch-commits", daemon=True)
-            self._thread.start()
+        """Record a batch in the thread; here where the machine gives no thread."""
         self.busy = True
+        if self._thread is None:
+            thread = threading.Thread(target=self._run, name="mlorch-commits", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError:
+                self._deliver(self.now(batch))
+                return
+            self._thread = thread
         self._queue.put(batch)
 
     def ended(self) -> None:

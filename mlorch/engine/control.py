@@ -34,8 +34,9 @@ class Alarms:
             self._actions[self._count] = action
             heapq.heappush(self._due, (time.monotonic() + seconds, self._count))
             if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="mlorch-alarms", daemon=True)
-                self._thread.start()
+                thread = threading.Thread(target=self._run, name="mlorch-alarms", daemon=True)
+                thread.start()  # RuntimeError where the machine gives none: the attempt has no limit, so it must not start
+                self._thread = thread
             elif self._due[0][1] == self._count:
                 self._changed.notify()
             return self._count

@@ -247,7 +247,12 @@ class MaskedLog:
         os.set_blocking(self._reader, False)
         self.error: List[OSError] = []
         self._thread = threading.Thread(target=self._copy, name="mlorch-masker", daemon=True)
-        self._thread.start()
+        try:
+            self._thread.start()
+        except RuntimeError:  # the machine gives no thread
+            for descriptor in (self._reader, self.writer, self._stop, self._stopper):
+                os.close(descriptor)
+            raise
 
     def finish(self) -> None:
         """The process has ended: write what is still in the pipe, even if somebody keeps it open."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import queue
 import shlex
@@ -173,8 +174,12 @@ class Alerts:
 
     def _send(self, channel: Channel, alert: Alert) -> None:
         if self._worker is None:
-            self._worker = threading.Thread(target=self._work, name="mlorch-alerts", daemon=True)
-            self._worker.start()
+            worker = threading.Thread(target=self._work, name="mlorch-alerts", daemon=True)
+            with contextlib.suppress(
+                RuntimeError
+            ):  # no thread to be had now: perhaps for the next, else at the end
+                worker.start()
+                self._worker = worker
         self._queue.put((channel, alert))
 
     def _work(self) -> None:
@@ -195,6 +200,9 @@ class Alerts:
             self._queue.put(None)
             self._worker.join(LONGEST)
             unsent = self._queue.qsize() if self._worker.is_alive() else 0
+        elif not self._queue.empty():
+            self._queue.put(None)
+            self._work()
         done = list(self._deliveries)
         if keep is not None and done:
             keep("".join(json.dumps(_line(*item)) + "\n" for item in done))

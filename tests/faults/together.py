@@ -5,11 +5,11 @@ from __future__ import annotations
 
 import os
 import time
-from typing import List, Tuple
+from typing import List, Sequence, Tuple
 
 from bench import Bench, Campaign
 from lab import Child, Setup, descendants_of, kill_quietly, processes_of, sleep, wait_until
-from scene import Scene
+from scene import STAGED, Scene
 
 TARGETS: Tuple[Tuple[str, ...], ...] = (
     (),
@@ -20,6 +20,7 @@ TARGETS: Tuple[Tuple[str, ...], ...] = (
     ("each@2", "called"),
 )
 NAP = {"NAP": "sleep 0.03"}
+IN_PLACE = ("out/plain.txt",)
 ROUND = 1.2
 """Seconds in which the disturbances of a round fall."""
 
@@ -36,6 +37,7 @@ def disturb(bench: Bench, scene: Scene, runs: int) -> None:
     told = f"{bench.campaign} (share {bench.share}, x={scene.x + 1})"
     scene.begin()
     chosen = [bench.chance.choice(TARGETS) for _ in range(runs)]
+    edit(bench, scene, IN_PLACE)
     children = [scene.start(Setup(env=NAP), *targets) for targets in chosen]
     events = [("kill", bench.chance.random() * ROUND) for _ in range(bench.chance.randint(1, 5))]
     events += [(name, bench.chance.random() * ROUND) for name in ("gc", "verify", "edit", "edit")]
@@ -46,7 +48,7 @@ def disturb(bench: Bench, scene: Scene, runs: int) -> None:
         if name == "kill":
             kill_one(bench, children)
         elif name == "edit":
-            edit(bench, scene)
+            edit(bench, scene, STAGED)
         else:
             looks.append((name, scene.lab.start(name, *(["--yes"] if name == "gc" else []))))
             bench.injected(name)
@@ -71,9 +73,10 @@ def kill_one(bench: Bench, children: List[Child]) -> None:
         bench.injected("kill among runs")
 
 
-def edit(bench: Bench, scene: Scene) -> None:
-    """As a user would: add to an output, or delete it."""
-    standing = sorted(scene.outputs())
+def edit(bench: Bench, scene: Scene, paths: Sequence[str]) -> None:
+    """As a user would: add to an output, or delete it. One that a step writes in place is edited before the runs: what is
+    added between the step's end and the digest is the step's own, for all that anybody can tell."""
+    standing = sorted(set(scene.outputs()) & set(paths))
     if not standing:
         return
     path = os.path.join(scene.root, bench.chance.choice(standing))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import signal
 import threading
@@ -75,9 +76,13 @@ class LiveListener:
         self._terminal.clear()
 
     def _begin(self) -> None:
-        self._thread = threading.Thread(target=self._run, name="mlorch-screen", daemon=True)
-        self._catch()
-        self._thread.start()
+        thread = threading.Thread(target=self._run, name="mlorch-screen", daemon=True)
+        with contextlib.suppress(
+            RuntimeError
+        ):  # no thread to be had: what there is to say is said at the end
+            thread.start()
+            self._thread = thread
+            self._catch()
 
     # ---------------------------------------------------------------------------------------------------- Ctrl-Z
 
