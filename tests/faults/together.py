@@ -23,6 +23,8 @@ NAP = {"NAP": "sleep 0.03"}
 IN_PLACE = ("out/plain.txt",)
 ROUND = 1.2
 """Seconds in which the disturbances of a round fall."""
+BUSY = 0.6
+"""Seconds in which the runs of a round are under way on a quick machine, too: later there is nobody to kill."""
 
 
 def strike_together(bench: Bench) -> None:
@@ -39,7 +41,7 @@ def disturb(bench: Bench, scene: Scene, runs: int) -> None:
     chosen = [bench.chance.choice(TARGETS) for _ in range(runs)]
     edit(bench, scene, IN_PLACE)
     children = [scene.start(Setup(env=NAP), *targets) for targets in chosen]
-    events = [("kill", bench.chance.random() * ROUND) for _ in range(bench.chance.randint(1, 5))]
+    events = [("kill", bench.chance.random() * BUSY) for _ in range(bench.chance.randint(1, 5))]
     events += [(name, bench.chance.random() * ROUND) for name in ("gc", "verify", "edit", "edit")]
     began = time.monotonic()
     looks: List[Tuple[str, Child]] = []
