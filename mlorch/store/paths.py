@@ -33,6 +33,7 @@ Mount = Tuple[int, bytes]
 
 
 MOST_PINS = 8
+"""Folders that stay open for the next who pins them."""
 
 
 class Pin:
