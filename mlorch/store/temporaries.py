@@ -60,11 +60,14 @@ class Temporaries:
     def leftovers(self) -> Iterator[Tuple[str, str]]:
         """What dead processes left that may be the user's: absolute path, and a name for it."""
         for folder in self.dead():
-            for name in sorted(os.listdir(folder)):
-                inner = os.path.join(folder, name)
-                if name.startswith("x-") and os.path.isdir(inner) and not os.path.islink(inner):
-                    for base in os.listdir(inner):
-                        yield os.path.join(inner, base), base
+            with contextlib.suppress(
+                FileNotFoundError
+            ):  # one that was being closed has no lock any more, and then goes
+                for name in sorted(os.listdir(folder)):
+                    inner = os.path.join(folder, name)
+                    if name.startswith("x-") and os.path.isdir(inner) and not os.path.islink(inner):
+                        for base in os.listdir(inner):
+                            yield os.path.join(inner, base), base
 
     def sweep(self) -> None:
         """Remove what dead processes left; call it after `leftovers` were dealt with."""

@@ -311,6 +311,18 @@ def test_the_next_run_undoes_what_a_killed_one_left(project: Project) -> None:
     assert project.leftovers() == []
 
 
+def test_what_goes_while_one_looks_for_leftovers_is_no_error(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone, left = project.path(".mlorch/tmp/s-gone"), project.path(".mlorch/tmp/s-left")
+    os.makedirs(os.path.join(left, "x-0"))
+    project.write(".mlorch/tmp/s-left/x-0/mine", "mine")
+    # in truth it goes between two system calls
+    monkeypatch.setattr(project.store.temporaries, "dead", lambda: [gone, left])
+    (kept,) = project.store.workspace.recover()
+    assert project.read(kept) == "mine" and not os.path.exists(left)
+
+
 def test_recover_leaves_a_live_run_and_an_orphaned_step_alone(project: Project) -> None:
     code = """
         import os, signal, subprocess, sys
