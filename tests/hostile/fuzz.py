@@ -3,23 +3,28 @@
     python tests/hostile/fuzz.py SECONDS [TARGET…]
 
 What makes one fail is written to `build/fuzz/`, and the exit code is 1 then. Each target has a process of its own with
-at most 512 MB of memory.
+at most 512 MB of memory. What came of an hour or more over all targets is kept in `figures.json`, for `docs/promises.md`.
 """
 
 from __future__ import annotations
 
+import importlib.util
+import json
 import os
 import random
 import subprocess
 import sys
 import tempfile
 import time
-from typing import Iterator, List
+from typing import Any, Dict, Iterator, List
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 CORPUS = os.path.join(HERE, "corpus")
 FOUND = os.path.join(os.path.dirname(os.path.dirname(HERE)), "build", "fuzz")
 LONGEST = 4096
+FIGURES = os.path.join(HERE, "figures.json")
+WORTH_KEEPING = 3600
+"""Seconds of a run over all targets whose result is kept."""
 AT_ONCE = 2
 MEMORY_MB = 512
 
@@ -73,7 +78,28 @@ def main(seconds: int, targets: List[str]) -> int:
         f"{len(targets)} targets, {each} s each, {len(failed)} failed"
         + "".join(f" {name}" for name in failed)
     )
+    if seconds >= WORTH_KEEPING and set(targets) == set(all_targets()):
+        write_figures(each, targets, failed)
     return 1 if failed else 0
+
+
+def write_figures(each: int, targets: List[str], failed: List[str]) -> None:
+    """Keep what came of a run.
+
+    Args:
+        each: seconds that each target had.
+    """
+    guided = importlib.util.find_spec("atheris") is not None
+    figures: Dict[str, Any] = {"date": time.strftime("%Y-%m-%d"), "seconds": each, "guided": guided}
+    figures["targets"] = {name: "failed" if name in failed else "nothing" for name in targets}
+    with open(FIGURES, "w", encoding="utf-8") as file:
+        file.write(json.dumps(figures, indent=1) + "\n")
+
+
+def all_targets() -> List[str]:
+    import targets
+
+    return list(targets.TARGETS)
 
 
 def one(seconds: int, name: str) -> int:
@@ -130,6 +156,4 @@ if __name__ == "__main__":
     if sys.argv[1] == "--one":
         sys.exit(one(int(sys.argv[2]), sys.argv[3]))
     sys.path[:0] = [HERE, os.path.dirname(HERE)]
-    import targets as known
-
-    sys.exit(main(int(sys.argv[1]), sys.argv[2:] or list(known.TARGETS)))
+    sys.exit(main(int(sys.argv[1]), sys.argv[2:] or all_targets()))

@@ -19,7 +19,8 @@ from promises import PROMISES, Promise  # noqa: E402
 
 HEAD = """# What mlorch promises, and how it is tested
 
-Made by `make promises`; a test keeps it so. The figures are those of the last `make faults` and `make mutants`.
+Made by `make promises`; a test keeps it so. The figures are those of the last `make faults` and `make mutants`, and of the last
+hour of `make fuzz`.
 
 Not promised: exactly-once *side effects* of steps (publication is exactly once, attempts at least once), one store shared
 by several hosts over NFS (detected and refused), defence against a hostile process of the same user.
@@ -63,7 +64,22 @@ def page() -> str:
         f"| {name} | {', '.join(map(short, item['seen by']))} |\n"
         for name, item in mutants["mutants"].items()
     ]
+    parts.append(fuzzed(figures("hostile")))
     return "".join(parts)
+
+
+def fuzzed(last: Dict[str, Any]) -> str:
+    """What the last long run of the fuzzer found."""
+    targets: Dict[str, str] = last["targets"]
+    found = [name for name, what in targets.items() if what != "nothing"]
+    minutes = len(targets) * last["seconds"] / 60
+    how = "with coverage as the guide" if last["guided"] else "blindly"
+    told = f"something in {', '.join(found)}" if found else "nothing"
+    names = ", ".join(f"`{name}`" for name in targets)
+    return (
+        f"\n## Fuzzing\n\n{len(targets)} targets {how}, {last['seconds']} seconds each ({minutes:.0f} minutes of one worker), on "
+        f"{last['date']}: found {told}. No crash, hang or more than 512 MB of memory: {names}.\n"
+    )
 
 
 def counted(campaigns: Dict[str, Any]) -> Tuple[Dict[str, int], Dict[str, int]]:
