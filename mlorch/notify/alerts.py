@@ -57,6 +57,7 @@ class Alerts:
         self._queue: queue.Queue[Optional[Tuple[Channel, Alert]]] = queue.Queue()
         self._deliveries: List[Tuple[float, str, Delivery]] = []
         self._worker: Optional[threading.Thread] = None
+        self._starting = threading.Lock()
 
     # ------------------------------------------------------------------------------------------------- events
 
@@ -77,8 +78,9 @@ class Alerts:
         note = f"{event.instance} has run for {wait:.0f} s; it usually takes {usual:.0f} s"
         timer = threading.Timer(wait, self._tell, ("slow", event.run, event.instance, event.step, note))
         timer.daemon = True
-        self._timers[event.instance] = timer
-        timer.start()
+        with contextlib.suppress(RuntimeError):  # no thread to be had: nobody is told that it is slow
+            timer.start()
+            self._timers[event.instance] = timer
 
     def _step_retried(self, event: Event, data: Mapping[str, Any]) -> None:
         self._look_for_timeout(event, str(data.get("error") or ""))
@@ -173,13 +175,13 @@ class Alerts:
         return ", ".join(dict.fromkeys(owner for owner in owners or [self._pipeline.owner] if owner))
 
     def _send(self, channel: Channel, alert: Alert) -> None:
-        if self._worker is None:
-            worker = threading.Thread(target=self._work, name="mlorch-alerts", daemon=True)
-            with contextlib.suppress(
-                RuntimeError
-            ):  # no thread to be had now: perhaps for the next, else at the end
-                worker.start()
-                self._worker = worker
+        with self._starting:  # a timer may send beside the run's own thread
+            if self._worker is None:
+                worker = threading.Thread(target=self._work, name="mlorch-alerts", daemon=True)
+                # where no thread is to be had now: perhaps for the next, else at the end
+                with contextlib.suppress(RuntimeError):
+                    worker.start()
+                    self._worker = worker
         self._queue.put((channel, alert))
 
     def _work(self) -> None:

@@ -20,8 +20,10 @@ from kit import Project
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from hostile_texts import TEXTS
 
+from mlorch import app
 from mlorch.model import Channel, Place
 from mlorch.notify import Alert, Failed, Standing, deliver, standing_of
+from mlorch.notify.alerts import Alerts
 from mlorch.notify.shapes import SHAPES
 from mlorch.ports import RunInfo
 
@@ -370,6 +372,31 @@ def test_a_channel_that_hangs_does_not_hold_up_the_run(
     ran = project.run()
     assert time.monotonic() - began < 7
     assert any("not all sent" in text for text in ran.summary.warnings)
+
+
+def test_alerts_of_two_threads_at_once_have_one_sender(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when two steps turn out to be slow in the same moment."""
+    project.pipeline('steps: {a: {run: "true"}}\nnotify: [{command: ["true"], on: [slow]}]\n')
+    pipeline, start = app.load(project.request()), threading.Thread.start
+    senders: List[threading.Thread] = []
+
+    def slowly(thread: threading.Thread) -> None:
+        if thread.name == "mlorch-alerts":
+            senders.append(thread)
+            time.sleep(0.2)
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", slowly)
+    alerts = Alerts(pipeline, lambda _: ("", ()), Standing(), lambda _: None, os.environ)
+    threads = [threading.Thread(target=alerts._tell, args=("slow", "r", "a", "a", "slow")) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert alerts.close() == []
+    assert [sender.is_alive() for sender in senders] == [False]
 
 
 def test_the_owner_of_a_step_is_named_for_its_failure(project: Project, web: Web) -> None:
