@@ -60,9 +60,8 @@ class Temporaries:
     def leftovers(self) -> Iterator[Tuple[str, str]]:
         """What dead processes left that may be the user's: absolute path, and a name for it."""
         for folder in self.dead():
-            with contextlib.suppress(
-                FileNotFoundError
-            ):  # one that was being closed has no lock any more, and then goes
+            # one that is just being closed looks dead, as its lock goes first, and then is not there
+            with contextlib.suppress(FileNotFoundError):
                 for name in sorted(os.listdir(folder)):
                     inner = os.path.join(folder, name)
                     if name.startswith("x-") and os.path.isdir(inner) and not os.path.islink(inner):

@@ -77,9 +77,8 @@ class LiveListener:
 
     def _begin(self) -> None:
         thread = threading.Thread(target=self._run, name="mlorch-screen", daemon=True)
-        with contextlib.suppress(
-            RuntimeError
-        ):  # no thread to be had: what there is to say is said at the end
+        # where no thread is to be had, what there is to say is said at the end
+        with contextlib.suppress(RuntimeError):
             thread.start()
             self._thread = thread
             self._catch()
