@@ -62,7 +62,10 @@ def test_what_a_screen_would_show_is_told_at_the_end(project: Project) -> None:
     project.pipeline(WIDE)
     ours, theirs = pty.openpty()
     command = [sys.executable, "-c", REFUSING, "mlorch-screen", "run", "-j2"]
-    with subprocess.Popen(command, cwd=project.root, stdout=subprocess.PIPE, stderr=theirs) as process:
+    env = {**os.environ, "TERM": "xterm", "CI": ""}  # what a screen is shown with, wherever the tests run
+    with subprocess.Popen(
+        command, cwd=project.root, env=env, stdout=subprocess.PIPE, stderr=theirs
+    ) as process:
         os.close(theirs)
         told, _ = process.communicate(timeout=60)
     shown = os.read(ours, 1 << 16).decode()
