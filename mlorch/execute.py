@@ -6,8 +6,8 @@ import os
 import signal
 import sys
 import time
-from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 from mlorch import __version__, timing
 from mlorch.caller import caller
@@ -25,6 +25,7 @@ from mlorch.engine.resources import Pool, detect_capacity
 from mlorch.engine.retire import Retirer
 from mlorch.engine.settle import Settler
 from mlorch.engine.shape import FILE, shape_text
+from mlorch.engine.signals import Inbox, receiving, waking
 from mlorch.errors import EnvironmentFault, MlorchError, SpecError
 from mlorch.lastused import previous_metrics
 from mlorch.model import (
@@ -49,8 +50,6 @@ from mlorch.values import dataclass
 
 if TYPE_CHECKING:
     from mlorch.app import Options
-
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @dataclass
@@ -130,7 +129,7 @@ def execute(
         if not store.create():
             dry, session = None, open_session(pipeline, settings, store, os.environ)
     run = new_run_id()
-    with _signals() as inbox:
+    with receiving() as inbox:
         waited: List[str] = []
         lease = _register(session, choice, run, options, waited)
         try:
@@ -195,8 +194,9 @@ def _locked(session: Session, choice: Choice, options: Options, context: Context
                 session, choice, options, dry, emit, JoblibLauncher(context.run), tuple(context.lease.fds)
             )
             dry.release()
-            context.inbox.attach(hub.interrupt)
-            outcomes = hub.run()
+            with waking(hub.wake):
+                context.inbox.attach(hub.interrupt)
+                outcomes = hub.run()
             unmatched = session.unmatched(choice, [item.instance for item in outcomes])
             warnings = [*context.warnings, *dry.warnings, *notes(hub, pipeline), *unmatched]
             code = exit_code(outcomes, hub.signal)
@@ -303,56 +303,6 @@ def _register(session: Session, choice: Choice, run: str, options: Options, wait
         on_wait=on_wait,
         ancestors=(ancestor,) if ancestor else (),
     )
-
-
-# ------------------------------------------------------------------------------------------------------------- signals
-
-
-class Inbox:
-    """Signals wait here until there is a hub to take them."""
-
-    def __init__(self) -> None:
-        self._waiting: List[int] = []
-        self._target: Optional[Callable[[int], None]] = None
-
-    def attach(self, target: Callable[[int], None]) -> None:
-        self._target = target
-        for number in self._waiting:
-            target(number)
-
-    def put(self, number: int) -> None:
-        if self._target is not None:
-            self._target(number)
-        else:
-            self._waiting.append(number)
-
-    def __call__(self, number: int, frame: object) -> None:
-        del frame
-        if self._target is not None:
-            self._target(number)
-            return
-        if number == signal.SIGINT:
-            raise KeyboardInterrupt
-        raise SystemExit(128 + number)
-
-
-@contextmanager
-def _signals() -> Iterator[Inbox]:
-    inbox = Inbox()
-    before: Dict[int, Any] = {}
-    try:
-        for number in SIGNALS:
-            if number == signal.SIGHUP and signal.getsignal(number) == signal.SIG_IGN:
-                continue  # under nohup a run outlives its terminal
-            before[number] = signal.signal(number, inbox)
-    except ValueError:
-        # Not the main thread: whoever called from there keeps the signals.
-        before = {}
-    try:
-        yield inbox
-    finally:
-        for name, handler in before.items():
-            signal.signal(name, handler)
 
 
 # ------------------------------------------------------------------------------------------------------------- summary

@@ -75,6 +75,10 @@ class Hub:
         """A signal has come (called from a signal handler): the first ends with grace, the second at once."""
         self._inbox.put(("signal", number))
 
+    def wake(self) -> None:
+        """Let the hub's own thread do something: a handler waits for it to."""
+        self._inbox.put(("woken", None))
+
     def deliver(self, attempt: Attempt, ended: Ended) -> None:
         """Called in the agent's thread when a process has ended: collect what it left."""
         entry = self._running.get(attempt.id)
@@ -182,7 +186,7 @@ class Hub:
             elif kind == "committed":
                 self._commits.ended()
                 self._committed(value)
-            else:
+            elif kind == "ended":
                 self._ended(value)
             try:
                 message = self._inbox.get_nowait()

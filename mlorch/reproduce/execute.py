@@ -14,6 +14,7 @@ from mlorch.engine.failure import exit_sentence
 from mlorch.engine.launch import JoblibLauncher
 from mlorch.engine.recipe import Recipe, read_recipe
 from mlorch.engine.resources import Grant, Pool, detect_capacity
+from mlorch.engine.signals import waking
 from mlorch.errors import EnvironmentFault, StoreError
 from mlorch.model import Attempt, Ended, Record
 from mlorch.reproduce.chosen import Chosen
@@ -195,12 +196,19 @@ class _Executor:
 
     def run(self, turns: Sequence[Turn], tell: Tell) -> None:
         """All of a wave. Scratch places stand only while their attempt runs and is looked at."""
+        inbox: queue.SimpleQueue[Optional[Tuple[Attempt, Ended]]] = queue.SimpleQueue()
+        with waking(lambda: inbox.put(None)):
+            self._run(turns, inbox, tell)
+
+    def _run(
+        self, turns: Sequence[Turn], inbox: queue.SimpleQueue[Optional[Tuple[Attempt, Ended]]], tell: Tell
+    ) -> None:
+        """`inbox` has what ended, and None where there is nothing but to wake up: a handler may have ended all this."""
         jobs = turns[0].jobs
-        ended: queue.SimpleQueue[Tuple[Attempt, Ended]] = queue.SimpleQueue()
         launcher = JoblibLauncher(self.run_id)
         pool = Pool(detect_capacity({}, jobs, self.environ), jobs)
         waiting, running = list(turns), {}  # type: Tuple[List[Turn], Dict[str, _Running]]
-        launcher.start(jobs, lambda attempt, how: ended.put((attempt, how)))
+        launcher.start(jobs, lambda attempt, how: inbox.put((attempt, how)))
         try:
             while waiting or running:
                 while waiting and len(running) < jobs:
@@ -210,7 +218,10 @@ class _Executor:
                     waiting.pop(0)
                     running[started.attempt.id] = started
                     launcher.send(started.attempt)
-                attempt, how = ended.get()
+                message = inbox.get()
+                if message is None:
+                    continue
+                attempt, how = message
                 one = running.pop(attempt.id)
                 pool.release(one.grant)
                 execution = self._ended(one, how)

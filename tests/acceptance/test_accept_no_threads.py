@@ -49,7 +49,7 @@ def refused(
 OUTPUTS = [f"{number}\n" for number in range(1, 7)]
 
 
-@pytest.mark.parametrize("thread", ["mlorch-commits", "mlorch-heartbeat"])
+@pytest.mark.parametrize("thread", ["mlorch-commits", "mlorch-heartbeat", "mlorch-signals"])
 def test_a_run_does_without_what_only_helps_it(project: Project, thread: str) -> None:
     project.pipeline(WIDE)
     done = refused(project, thread)

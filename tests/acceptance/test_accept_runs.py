@@ -14,6 +14,7 @@ from typing import Callable
 
 import pytest
 from kit import Project
+from unnoticed import needs_tgkill, send_unnoticed
 
 
 def wait_for(condition: Callable[[], bool], what: str, seconds: float = 20.0) -> None:
@@ -117,6 +118,17 @@ def test_a_signal_ends_the_whole_tree_and_is_recorded(project: Project, number: 
     assert runs[0]["status"] == "cancelled"
     project.pipeline('steps: {quick: {run: "echo q > ${{ outputs.o }}", outputs: {o: q.txt}}}')
     assert project.run().executed == set(), "finished steps are cached"
+
+
+@needs_tgkill
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_that_the_main_thread_does_not_notice_ends_the_run(project: Project, number: int) -> None:
+    project.pipeline("steps: {a: {run: 'echo $$ > pid; sleep 60'}}")
+    process = project.start("run")
+    wait_for(lambda: bool(project.lines("pid")), "the step")
+    send_unnoticed(process.pid, number)
+    _, err = process.communicate(timeout=20)
+    assert process.returncode == 128 + number, err
 
 
 def test_a_second_signal_kills_at_once(project: Project) -> None:

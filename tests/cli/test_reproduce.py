@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Dict, Tuple
 
 import pytest
+from unnoticed import needs_tgkill, send_unnoticed
 
 HEAD = "version: 1\nname: demo\n"
 
@@ -631,7 +632,8 @@ def test_what_a_killed_one_left_goes_with_the_next(good, scratch):
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_an_end_by_signal_leaves_nothing(cli, scratch, tmp_path, number):
+@pytest.mark.parametrize("send", [os.kill, pytest.param(send_unnoticed, marks=needs_tgkill)])
+def test_an_end_by_signal_leaves_nothing(cli, scratch, tmp_path, number, send):
     go = tmp_path / "go"
     go.touch()
     text = (
@@ -647,7 +649,7 @@ def test_an_end_by_signal_leaves_nothing(cli, scratch, tmp_path, number):
         while not (tmp_path / "up").exists():
             assert process.poll() is None and time.monotonic() < deadline
             time.sleep(0.05)
-        process.send_signal(number)
+        send(process.pid, number)
         assert process.wait(60) == 128 + number
     finally:
         process.kill()
