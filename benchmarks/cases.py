@@ -7,12 +7,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from benchmarks import functions, imports, large, startup
+from benchmarks import functions, imports, large, profile, startup
 from benchmarks.check import ask
 from benchmarks.environments import HIDDEN
 from benchmarks.peers.tool import Installed
 from benchmarks.play import Limits, Table, play
 from benchmarks.results import Results
+from benchmarks.targets import GROWTH
 from benchmarks.work import SHAPES
 
 ORDER: Sequence[tuple[str, int]] = (
@@ -23,7 +24,8 @@ ORDER: Sequence[tuple[str, int]] = (
     ("startup", 0),
     ("functions", 0),
     ("wide", 10_000),
-    ("matrix", 1),
+    ("profile", 0),
+    ("matrix", 10),
     ("matrix", 100),
     ("matrix", 1000),
     ("matrix", 10_000),
@@ -61,6 +63,7 @@ OTHERS: dict[str, Callable[[Bench, Path], None]] = {
     "functions": lambda bench, top: functions.run(bench, top),
     "large": lambda bench, top: large.run_file(bench, top),
     "folder": lambda bench, top: large.run_folder(bench, top),
+    "profile": lambda bench, top: profile.run(bench, top),
     "imports": lambda bench, top: imports.run(bench, top),
     "scheduling": lambda bench, _: _scheduling(bench),
     "questions": lambda bench, top: _questions(bench, top),
@@ -117,8 +120,11 @@ def _shape(bench: Bench, case: str, size: int, exact: bool, top: Path) -> None:
         sizes = item.tool.sizes.get(case, ())
         if size in sizes or (not exact and sizes and size <= max(sizes)):
             rivals.append(item)
-    # the largest are about memory and growth, one look at each is enough
-    limits = replace(bench.limits, rounds=1, repeats=1) if size > 10_000 else bench.limits
+    limits = bench.limits
+    if size > 10_000:  # about memory and growth: one look at each is enough
+        limits = replace(limits, rounds=1, repeats=1)
+    elif size <= GROWTH[0]:  # soon done, and what is told of a hundred steps hangs on some milliseconds
+        limits = replace(limits, rounds=3 * limits.rounds, repeats=1)
     play(Table(case, work, bench.results, limits, bench.slots, top), rivals, bench.say)
 
 

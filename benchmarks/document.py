@@ -6,11 +6,11 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Optional
 
-from benchmarks import functions, large, plots, startup
+from benchmarks import functions, large, plots, profile, startup
 from benchmarks.check import MEANING, NEEDLESS, QUESTIONS, RIGHT, WRONG
 from benchmarks.peers.tool import PHASES
 from benchmarks.results import Results, Row
-from benchmarks.targets import FLOORS, GROWTH, TARGETS, Target, cost_per_step
+from benchmarks.targets import BASE, FLOORS, GROWTH, TARGETS, Target, cost_per_step
 from benchmarks.work import SHAPES
 
 SIGNS = {RIGHT: "right", NEEDLESS: "needless", WRONG: "**wrong**"}
@@ -57,10 +57,11 @@ def write(results: Results, folder: Path) -> None:
     drawn = plots.draw(results, folder / "benchmarks")
     parts = [HEAD, *_about(results), *_targets(results), *_growth(results, drawn)]
     for case in SHAPES:
-        for size in sorted({row.size for row in results.rows if row.case == case and row.size > 1}):
+        for size in sorted({row.size for row in results.rows if row.case == case and row.size > BASE}):
             parts += _shape(results, case, size)
     parts += [
         *_answers(results),
+        *_profile(results),
         *_startup(results),
         *_functions(results),
         *_data(results),
@@ -120,7 +121,7 @@ def _growth(results: Results, drawn: Sequence[tuple[str, str]]) -> list[str]:
     if rows:
         parts += [
             "",
-            "Milliseconds per step of a cold matrix, with what a run of one step takes taken off:",
+            f"Milliseconds per step of a cold matrix, beyond those of a run of {BASE}, which loads all that a larger one does:",
             "",
         ]
         parts += table(("tool", *(f"{size:,}" for size in GROWTH)), rows)
@@ -195,6 +196,32 @@ def _plain(results: Results, case: str, title: str, text: str) -> list[str]:
     ]
     head = ("tool", "phase", "size", "s", "CPU s", "peak MB")
     return [f"## {title}", "", text, "", *table(head, rows)] if rows else []
+
+
+def _profile(results: Results) -> list[str]:
+    columns = [
+        (shape, size, phase, results.find(f"{profile.CASE} {shape}", size, "mlorch", phase))
+        for shape, size, phase in profile.SAMPLED
+    ]
+    seen = [(shape, size, phase, row.facts) for shape, size, phase, row in columns if row is not None]
+    if not seen:
+        return []
+    text = (
+        "Seconds for which mlorch's own Python ran, by what it was for, as a sampler saw it (mean of "
+        f"{profile.ROUNDS} runs). The interpreter runs one thread at a time, so that no run can be shorter than their sum; the "
+        "steps' own processes go on beside it, and so does what waits for the disk. *floor* is that sum for the program of "
+        "that name, *run* what a run takes in the tables above."
+    )
+    names = [profile.IMPORTS, *(name for name, _ in profile.PARTS), profile.REST]
+    rows = [(name, *(f"{facts.get(name, 0.0):.3f}" for *_, facts in seen)) for name in names]
+    rows.append(("sum", *(f"{sum(facts.values()):.3f}" for *_, facts in seen)))
+    floors = [results.find(f"{profile.CASE} {shape}", size, "floor", phase) for shape, size, phase, _ in seen]
+    rows.append(("floor", *("–" if row is None else f"{sum(row.facts.values()):.3f}" for row in floors)))
+    rows.append(
+        ("run", *(seconds(results.median(shape, size, "mlorch", phase)) for shape, size, phase, _ in seen))
+    )
+    head = ("part", *(f"{shape} {size:,}, {phase}" for shape, size, phase, _ in seen))
+    return ["## Where the time goes", "", text, "", *table(head, rows)]
 
 
 def _startup(results: Results) -> list[str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Optional
 
 from benchmarks.results import Results
-from benchmarks.targets import cost_per_step, plain
+from benchmarks.targets import BASE, cost_per_step, plain
 
 COLOURS = {
     "mlorch": "#c0392b",
@@ -22,7 +22,7 @@ COLOURS = {
     "dvc": "#16a085",
     "pivot": "#b7950b",
 }
-COLD = "A cold build, per step (what a run of one step takes is taken off)"
+COLD = f"A cold build, per step beyond those of a run of {BASE}"
 MARKS = "osD^vP*Xh<"
 Points = Sequence[tuple[float, float]]
 
@@ -71,7 +71,7 @@ def lines(path: Path, title: str, axes: tuple[str, str], series: Mapping[str, Po
 
 def growth(results: Results, value: Callable[[str, int], Optional[float]]) -> dict[str, Points]:
     """Tool -> (steps, value) over all sizes that there are."""
-    sizes = sorted({row.size for row in results.rows if row.case in ("wide", "matrix") and row.size > 1})
+    sizes = sorted({row.size for row in results.rows if row.case in ("wide", "matrix") and row.size > BASE})
     found: dict[str, list[tuple[float, float]]] = {}
     for tool in COLOURS:
         for size in sizes:

@@ -11,6 +11,8 @@ from benchmarks.results import Results, present, ratio
 
 Value = Optional[float]
 GROWTH = (100, 1000, 10_000, 50_000)
+BASE = 10
+"""Steps of the run that is taken off where the cost of a step is told: enough to load all that a larger one loads."""
 
 
 @dataclass(frozen=True)
@@ -79,9 +81,9 @@ def plain(results: Results, size: int, tool: str, phase: str, what: str = "secon
 
 
 def cost_per_step(results: Results, size: int, tool: str = "mlorch") -> Value:
-    """Milliseconds per step of a cold run of a matrix; what a run of one step takes is taken off."""
-    cold, start = plain(results, size, tool, "cold"), plain(results, 1, tool, "cold")
-    return None if cold is None or start is None or size < 2 else 1000 * (cold - start) / (size - 1)
+    """Milliseconds per step of a cold run of a matrix, beyond those of a run of `BASE`."""
+    cold, start = plain(results, size, tool, "cold"), plain(results, BASE, tool, "cold")
+    return None if cold is None or start is None or size <= BASE else 1000 * (cold - start) / (size - BASE)
 
 
 def _growth(results: Results) -> Value:

@@ -29,6 +29,6 @@ SIZES = {
     "layered": (1000,),
     "chain": (200,),
     "diamond": (1000,),
-    "matrix": (1, 100, 1000, 10_000),
+    "matrix": (10, 100, 1000, 10_000),
 }
 TOOL = Tool("doit", "doit==0.37.0", "doit", _write, _arguments, SIZES)

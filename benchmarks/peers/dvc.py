@@ -29,7 +29,7 @@ TOOL = Tool(
     "dvc",
     _write,
     _arguments,
-    {"wide": (300,), "chain": (50,), "matrix": (1, 100)},
+    {"wide": (300,), "chain": (50,), "matrix": (10, 100)},
     prepare=(("init", "--no-scm", "-q"),),
     env={"DVC_NO_ANALYTICS": "1"},
 )

@@ -50,7 +50,7 @@ def _least_bash(work: Work, slots: int) -> Sequence[str]:
     return _least(work, slots, "/bin/bash")
 
 
-SIZES = {"wide": (1000,), "layered": (1000,), "chain": (200,), "matrix": (1, 100, 1000, 10_000)}
+SIZES = {"wide": (1000,), "layered": (1000,), "chain": (200,), "matrix": (10, 100, 1000, 10_000)}
 TOOL = Tool(
     "xargs",
     "",

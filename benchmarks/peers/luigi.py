@@ -47,7 +47,7 @@ def _arguments(work: Work, slots: int) -> Sequence[str]:
     return (*command, "--log-level", "ERROR")
 
 
-SIZES = {"wide": (1000,), "layered": (1000,), "chain": (200,), "matrix": (1, 100)}
+SIZES = {"wide": (1000,), "layered": (1000,), "chain": (200,), "matrix": (10, 100)}
 TOOL = Tool(
     "luigi",
     "luigi==3.8.1",

@@ -27,6 +27,6 @@ SIZES = {
     "layered": (1000,),
     "chain": (200,),
     "diamond": (1000,),
-    "matrix": (1, 100, 1000, 10_000, 50_000),
+    "matrix": (10, 100, 1000, 10_000, 50_000),
 }
 TOOL = Tool("ninja", "ninja==1.13.0", "ninja", _write, _arguments, SIZES)

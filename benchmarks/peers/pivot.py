@@ -60,7 +60,7 @@ TOOL = Tool(
     "pivot",
     _write,
     _arguments,
-    {"wide": (300,), "chain": (50,), "matrix": (1, 100)},
+    {"wide": (300,), "chain": (50,), "matrix": (10, 100)},
     prepare=(("init",), ("config", "set", "core.max_workers", "2")),
     python="3.13",
     place=_place,

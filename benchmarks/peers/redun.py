@@ -44,4 +44,4 @@ def _arguments(work: Work, slots: int) -> Sequence[str]:
     return ("run", "work.py", "main")
 
 
-TOOL = Tool("redun", "redun==0.44.1", "redun", _write, _arguments, {"chain": (50,), "matrix": (1, 100)})
+TOOL = Tool("redun", "redun==0.44.1", "redun", _write, _arguments, {"chain": (50,), "matrix": (10, 100)})

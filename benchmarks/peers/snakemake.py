@@ -39,5 +39,5 @@ def _arguments(work: Work, slots: int) -> Sequence[str]:
     return ("--cores", str(slots), "--quiet", "all")
 
 
-SIZES = {"wide": (1000,), "layered": (1000,), "chain": (200,), "matrix": (1, 100)}
+SIZES = {"wide": (1000,), "layered": (1000,), "chain": (200,), "matrix": (10, 100)}
 TOOL = Tool("snakemake", "snakemake==9.27.1", "snakemake", _write, _arguments, SIZES)
