@@ -19,7 +19,7 @@ from mlorch.model import (
     Row,
     Step,
 )
-from mlorch.plan.code import CodeQuery, CodeReader, Interpreter, Reach
+from mlorch.plan.code import CodeQuery, CodeReader, Interpreter, Reach, asks_upstream
 from mlorch.plan.command import BoundCommand, bind_command
 from mlorch.plan.common import Commons
 from mlorch.plan.declare import CHECKPOINTS, BindError, Declarations, step_place
@@ -60,6 +60,7 @@ class Binder:
         self._created_of = created_of
         self._static: Dict[str, Reach] = {}
         self._above: Dict[str, Tuple[Reach, ...]] = {}
+        self._order = iter(world.graph.order)
         self._signatures = signatures
         self._commons = Commons(world.pipeline)
         self.reaches: Dict[str, Reach] = {}
@@ -75,6 +76,7 @@ class Binder:
         self._reader.forget()
         self._static.clear()
         self._above.clear()
+        self._order = iter(self._world.graph.order)
 
     def code_paths(self, instance: Instance) -> Set[str]:
         """The files whose content is code of an instance or, as values may name functions, of what is above it."""
@@ -231,23 +233,23 @@ class Binder:
         if not bound.known and step.call is None:
             return [Row("code", "?", UNKNOWN)]
         sources = any(not producer for item in inputs for producer in item.producers)
-        rows = list(self._reader.rows(reach, self._upstream_reaches(step.id), pickles=sources))
+        above = self._upstream_reaches(step.id) if asks_upstream(reach) else ()
+        rows = list(self._reader.rows(reach, above, pickles=sources))
         if reach.uses_python and reach.interpreter is not None:
             rows.append(Row("interpreter", "python", interpreter_text(reach.interpreter)))
         return rows
 
     def _upstream_reaches(self, step: str) -> Tuple[Reach, ...]:
         """What the steps above reach, looked at without values, so that it never depends on what ran in this run."""
-        known = self._above.get(step)
-        if known is None:
+        while step not in self._above:
+            item = next(self._order)  # whatever is above a step comes before it
             found: Dict[int, Reach] = {}
-            for upstream in self._world.graph.upstream(step):
-                for reach in (*self._upstream_reaches(upstream), self._static_reach(upstream)):
+            for upstream in self._world.graph.upstream(item):
+                for reach in (*self._above[upstream], self._static_reach(upstream)):
                     if reach.files or reach.silent:
                         found[id(reach)] = reach
-            known = tuple(found.values())
-            self._above[step] = known
-        return known
+            self._above[item] = tuple(found.values())
+        return self._above[step]
 
     def _static_reach(self, step_id: str) -> Reach:
         reach = self._static.get(step_id)

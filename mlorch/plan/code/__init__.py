@@ -7,6 +7,7 @@ Sources and metadata are read; nothing of the project's is ever imported or exec
 from __future__ import annotations
 
 from mlorch.plan.code.interpreter import Interpreter, find_interpreter
+from mlorch.plan.code.live import asks_upstream
 from mlorch.plan.code.query import CodeQuery, Reach
 from mlorch.plan.code.reader import CodeReader
 from mlorch.plan.code.signature import Signature, call_parameters
@@ -19,6 +20,7 @@ __all__ = [
     "Reach",
     "Signature",
     "Unit",
+    "asks_upstream",
     "call_parameters",
     "find_interpreter",
 ]

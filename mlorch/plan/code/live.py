@@ -31,6 +31,11 @@ def counts_whole(own: Reach, upstream: Iterable[Reach], pickles: bool) -> bool:
     return any(not PICKLERS.isdisjoint(unit.names) for unit in units_of(reaches))
 
 
+def asks_upstream(own: Reach) -> bool:
+    """Whether the rows of some code depend on what the steps above reach: functions may be left out only of Python."""
+    return any(unit.parts for unit in own.files.values())
+
+
 def units_of(reaches: Iterable[Reach]) -> List[Unit]:
     """Every unit of some reaches, once."""
     units: Dict[int, Unit] = {}
@@ -68,7 +73,7 @@ def live_names(reaches: Sequence[Reach]) -> Set[str]:
 
 def code_rows(own: Reach, upstream: Sequence[Reach], pickles: bool, digested: Digested) -> List[Row]:
     """One row per file, in the order of paths. `digested` remembers digests between calls."""
-    if not any(unit.parts for unit in own.files.values()):
+    if not asks_upstream(own):
         return [Row("code", path, unit.digest) for path, unit in sorted(own.files.items())]
     whole = counts_whole(own, upstream, pickles)
     reaches = [own, *upstream]
