@@ -135,6 +135,8 @@ PROMISES = (
         (
             "cli/test_verbs.py::test_a_signal_ends_a_run_which_says_how_to_resume",
             "acceptance/test_accept_limits.py::test_outcomes_add_up_after_a_signal_at_any_moment",
+            "acceptance/test_accept_runs.py::test_a_signal_that_the_main_thread_does_not_notice_ends_the_run",
+            "cli/test_reproduce.py::test_an_end_by_signal_leaves_nothing",
             "acceptance/test_accept_cron.py::test_a_pipe_that_closes_early_gives_141_and_no_traceback",
             "acceptance/test_accept_cron.py::test_kill_9_leaves_no_process_and_needs_no_repair",
             "engine_processes/test_guardian.py::test_nothing_lives_on_after_the_orchestrator",
