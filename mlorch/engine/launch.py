@@ -62,8 +62,11 @@ class JoblibLauncher:
         self._to = deliver
 
     def _begin(self) -> None:
-        starter = Starter()
-        guardian = Guardian(self._run, starter)
+        try:
+            starter = Starter()
+            guardian = Guardian(self._run, starter)
+        except BlockingIOError as error:  # other refusals are told by what is short
+            raise MachineFault(f"nothing can be started: {error}", REMEDY) from error
         if guardian.pid is not None:
             self._own.add(guardian.pid)
         self._tools = Tools(starter, guardian, Orphans(self._own.__contains__), self._alarms)

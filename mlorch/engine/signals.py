@@ -11,7 +11,7 @@ import os
 import signal
 import threading
 from contextlib import contextmanager, suppress
-from typing import Any, Callable, Dict, Iterator, List, Optional
+from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _END = b"\0"
@@ -69,16 +69,17 @@ def receiving() -> Iterator[Inbox]:
 @contextmanager
 def waking(wake: Callable[[], None]) -> Iterator[None]:
     """Within, `wake` is called (in a thread of its own) after each signal that has a handler: it is to give the main thread
-    something to do, and the handler runs. In another than the main thread, which signals don't concern, it does nothing."""
-    if threading.current_thread() is not threading.main_thread():
+    something to do, and the handler runs. In another than the main thread, which signals don't concern, it does nothing; nor
+    where the machine gives no pipe or no thread: it is a help that a run does without."""
+    pipe = _pipe() if threading.current_thread() is threading.main_thread() else None
+    if pipe is None:
         yield
         return
-    reader, writer = os.pipe()
-    os.set_blocking(writer, False)
+    reader, writer = pipe
     before = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
     thread = threading.Thread(target=_watch, args=(reader, before, wake), name="mlorch-signals", daemon=True)
     try:
-        with suppress(RuntimeError):  # no more threads: it is a help that a run does without
+        with suppress(RuntimeError):
             thread.start()
         yield
     finally:
@@ -88,6 +89,15 @@ def waking(wake: Callable[[], None]) -> Iterator[None]:
             thread.join()
         os.close(reader)
         os.close(writer)
+
+
+def _pipe() -> Optional[Tuple[int, int]]:
+    try:
+        reader, writer = os.pipe()
+    except OSError:
+        return None
+    os.set_blocking(writer, False)  # a handler must not wait
+    return reader, writer
 
 
 def _watch(reader: int, before: int, wake: Callable[[], None]) -> None:

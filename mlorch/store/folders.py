@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import errno
 import os
+import threading
 import time
+from contextlib import suppress
 from typing import Dict, List, Optional, Sequence, Tuple
 
 from mlorch.errors import EnvironmentFault
@@ -14,6 +16,8 @@ from mlorch.store import files, tree
 from mlorch.store.objects import Objects
 from mlorch.store.twins import Whole
 
+MANY = 1000
+"""Files from which on a second thread helps."""
 LEFT = (errno.EXDEV, errno.EACCES, errno.EPERM, errno.EBUSY)
 """A folder that can't be renamed for these reasons is copied where it stands."""
 
@@ -39,8 +43,7 @@ def take_in(
         return None
     try:
         taking = _Taking(objects)
-        for folder, members in folders.items():
-            taking.folder(os.path.join(path, folder), members)
+        taking.all(path, folders)
         entries = tuple(taking.entry(item) for item in walked)
         if taking.whole:
             seen = [taking.seen.get(item.path, item) for item in walked]
@@ -109,6 +112,28 @@ class _Taking:
         """Files, as they were before they were read."""
         self.whole = True
         """Whether what stands there is what was digested, and stays so."""
+
+    def all(self, top: str, folders: Dict[str, List[tree.Found]]) -> None:
+        """Take everything, in two threads where it is much: most of the time goes into the system's calls."""
+        waiting = iter([(os.path.join(top, folder), members) for folder, members in folders.items()])
+        errors: List[BaseException] = []
+
+        def take() -> None:
+            try:
+                for folder, members in waiting:  # each goes to whoever asks first
+                    self.folder(folder, members)
+            except BaseException as error:
+                errors.append(error)
+
+        helper = threading.Thread(target=take, name="mlorch-folder", daemon=True)
+        if sum(map(len, folders.values())) >= MANY:
+            with suppress(RuntimeError):  # no more threads: it takes longer
+                helper.start()
+        take()
+        if helper.ident is not None:
+            helper.join()
+        if errors:
+            raise errors[0]
 
     def folder(self, path: str, members: Sequence[tree.Found]) -> None:
         """Take the files of a folder, which gets the mode of a new one, as do they."""

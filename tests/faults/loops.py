@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from typing import List
 
 from bench import Bench, Campaign
@@ -13,27 +14,39 @@ from scene import Scene
 VICTIMS = ("orchestrator", "step", "zygote", "guardian", "all of them")
 SIGNALS = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129}
 NAP = {"NAP": "sleep 0.04"}
-LONGEST = 0.45
-"""Seconds after which an undisturbed run is nearly done."""
+NEARLY = 0.9
+"""How much of an undisturbed run may pass before it is struck."""
 
 
 def strike_loops(bench: Bench) -> None:
     scene = Scene(bench.folder, called=True)
     scene.settle()
+    longest = undisturbed(bench, scene)
     for number in range(bench.rounds):
         scene.prune()
         if number % 6 == 5:
-            interrupt(bench, scene)
+            interrupt(bench, scene, longest)
         else:
-            kill(bench, scene, VICTIMS[number % 6])
+            kill(bench, scene, VICTIMS[number % 6], longest)
 
 
-def kill(bench: Bench, scene: Scene, victim: str) -> None:
+def undisturbed(bench: Bench, scene: Scene) -> float:
+    """Seconds of a run, up to when it is nearly done."""
+    scene.begin()
+    began = time.monotonic()
+    ended = scene.start(Setup(env=NAP)).wait()
+    took = time.monotonic() - began
+    assert ended.code == 0, f"{bench.campaign} undisturbed (share {bench.share}): {ended}"
+    scene.check(f"{bench.campaign} undisturbed (share {bench.share})", ended)
+    return took * NEARLY
+
+
+def kill(bench: Bench, scene: Scene, victim: str, longest: float) -> None:
     """Kill until something was hit: a victim may not be there yet, or not any more."""
     told = f"{bench.campaign} {victim} (share {bench.share}, x={scene.x + 1})"
     scene.begin()
     child = scene.start(Setup(env=NAP))
-    sleep(bench.chance.random() * LONGEST)
+    sleep(bench.chance.random() * longest)
     hit = 0
     while not hit and child.lives():
         hit = sum(kill_quietly(pid) for pid in victims(child, victim, bench))
@@ -56,12 +69,12 @@ def victims(child: Child, victim: str, bench: Bench) -> List[int]:
     return [pid for pid in children_of(child.pid) if f"inside/{victim}.py" in command_of(pid)]
 
 
-def interrupt(bench: Bench, scene: Scene) -> None:
+def interrupt(bench: Bench, scene: Scene, longest: float) -> None:
     number = bench.chance.choice(list(SIGNALS))
     told = f"{bench.campaign} {number.name} (share {bench.share}, x={scene.x + 1})"
     scene.begin()
     child = scene.start(Setup(env=NAP))
-    sleep(bench.chance.random() * LONGEST)
+    sleep(bench.chance.random() * longest)
     if child.lives():
         os.kill(child.pid, number)
         bench.injected("signal")
