@@ -16,8 +16,8 @@ from mlorch.store import files, tree
 from mlorch.store.objects import Objects
 from mlorch.store.twins import Whole
 
-MANY = 1000
-"""Files from which on a second thread helps."""
+PIECE = 500
+"""Files that a thread takes one after the other; from two such pieces on a second thread helps."""
 LEFT = (errno.EXDEV, errno.EACCES, errno.EPERM, errno.EBUSY)
 """A folder that can't be renamed for these reasons is copied where it stands."""
 
@@ -115,18 +115,24 @@ class _Taking:
 
     def all(self, top: str, folders: Dict[str, List[tree.Found]]) -> None:
         """Take everything, in two threads where it is much: most of the time goes into the system's calls."""
-        waiting = iter([(os.path.join(top, folder), members) for folder, members in folders.items()])
+        waiting = iter(
+            [
+                (os.path.join(top, folder), members[first : first + PIECE])
+                for folder, members in folders.items()
+                for first in range(0, len(members) or 1, PIECE)
+            ]
+        )
         errors: List[BaseException] = []
 
         def take() -> None:
             try:
-                for folder, members in waiting:  # each goes to whoever asks first
+                for folder, members in waiting:  # each piece goes to whoever asks first
                     self.folder(folder, members)
             except BaseException as error:
                 errors.append(error)
 
         helper = threading.Thread(target=take, name="mlorch-folder", daemon=True)
-        if sum(map(len, folders.values())) >= MANY:
+        if sum(map(len, folders.values())) >= 2 * PIECE:
             with suppress(RuntimeError):  # no more threads: it takes longer
                 helper.start()
         take()

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import subprocess
@@ -35,6 +36,14 @@ steps:
 """
 
 
+MANY_FILES = "steps: {a: {outputs: {o: out/}, run: 'cd ${{ outputs.o }}; seq 1500 | split -l 1 -a 4'}}"
+
+
+def assert_kept(project: Project) -> None:
+    assert len(os.listdir(project.root / "out")) == 1500
+    assert "1501 objects" in project.cli("verify").stdout, "each file, and the folder"
+
+
 def refused(
     project: Project, thread: str, *arguments: str, **variables: str
 ) -> subprocess.CompletedProcess[str]:
@@ -56,6 +65,21 @@ def test_a_run_does_without_what_only_helps_it(project: Project, thread: str) ->
     assert done.returncode == 0, done.stderr
     assert [project.read(f"out/{number}") for number in range(1, 7)] == OUTPUTS
     assert "6 ran" in done.stdout
+
+
+def test_a_large_folder_is_kept_without_help(project: Project) -> None:
+    project.pipeline(MANY_FILES)
+    assert refused(project, "mlorch-folder").returncode == 0
+    assert_kept(project)
+
+
+@pytest.mark.parametrize("nth", [300, 700, 1100])
+def test_a_full_disk_is_seen_by_either_thread_that_keeps_a_large_folder(project: Project, nth: int) -> None:
+    project.pipeline(MANY_FILES)
+    answer = json.loads(project.cli("run", "--json", code=8, MLORCH_FAULT=f"create:ENOSPC:{nth}").stdout)
+    assert "no space left" in answer["steps"][0]["error"] and "free some space" in answer["steps"][0]["hint"]
+    assert project.run(code=0)["a"].outcome == "succeeded"
+    assert_kept(project)
 
 
 def test_what_a_screen_would_show_is_told_at_the_end(project: Project) -> None:
