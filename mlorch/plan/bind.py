@@ -60,7 +60,6 @@ class Binder:
         self._created_of = created_of
         self._static: Dict[str, Reach] = {}
         self._above: Dict[str, Tuple[Reach, ...]] = {}
-        self._order = iter(world.graph.order)
         self._signatures = signatures
         self._commons = Commons(world.pipeline)
         self.reaches: Dict[str, Reach] = {}
@@ -76,7 +75,6 @@ class Binder:
         self._reader.forget()
         self._static.clear()
         self._above.clear()
-        self._order = iter(self._world.graph.order)
 
     def code_paths(self, instance: Instance) -> Set[str]:
         """The files whose content is code of an instance or, as values may name functions, of what is above it."""
@@ -241,14 +239,21 @@ class Binder:
 
     def _upstream_reaches(self, step: str) -> Tuple[Reach, ...]:
         """What the steps above reach, looked at without values, so that it never depends on what ran in this run."""
-        while step not in self._above:
-            item = next(self._order)  # whatever is above a step comes before it
+        if step in self._above:
+            return self._above[step]
+        todo = [step]  # no recursion: a chain may be longer than the interpreter's stack
+        while todo:
+            above = self._world.graph.upstream(todo[-1])
+            unseen = [item for item in above if item not in self._above]
+            if unseen:
+                todo += unseen
+                continue
             found: Dict[int, Reach] = {}
-            for upstream in self._world.graph.upstream(item):
+            for upstream in above:
                 for reach in (*self._above[upstream], self._static_reach(upstream)):
                     if reach.files or reach.silent:
                         found[id(reach)] = reach
-            self._above[item] = tuple(found.values())
+            self._above[todo.pop()] = tuple(found.values())
         return self._above[step]
 
     def _static_reach(self, step_id: str) -> Reach:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -671,6 +672,19 @@ def test_code_globs_bring_files_that_nothing_names(project: Project) -> None:
     assert project.run().executed == set(), "as it was before: the record of then holds"
     os.rename(str(project.root / "sql/a.sql"), str(project.root / "sql/z.sql"))
     assert project.run().executed == {"a"}
+
+
+def test_code_at_the_end_of_a_long_chain_of_commands_is_looked_at(project: Project) -> None:
+    rows = ["steps:", "  s0: {outputs: {o: out/0}, run: 'echo > ${{ outputs.o }}'}"]
+    for number in range(1, 1200):
+        given = f"{{i: '${{{{ steps.s{number - 1}.outputs.o }}}}'}}"
+        rows.append(
+            f"  s{number}: {{inputs: {given}, outputs: {{o: out/{number}}}, run: 'cat ${{{{ inputs.i }}}}'}}"
+        )
+    rows.append("  last: {inputs: {i: '${{ steps.s1199.outputs.o }}'}, run: 'python last.py'}")
+    project.pipeline("\n".join(rows) + "\n")
+    project.write("last.py", "def unused():\n    pass\n\n\nprint(1)\n")
+    assert json.loads(project.cli("plan", "--json").stdout)["totals"]["run"] >= 1
 
 
 def test_textwrap_keeps_the_sources_of_these_tests_whole() -> None:
