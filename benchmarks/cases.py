@@ -123,7 +123,9 @@ def _shape(bench: Bench, case: str, size: int, exact: bool, top: Path) -> None:
     limits = bench.limits
     if size > 10_000:  # about memory and growth: one look at each is enough
         limits = replace(limits, rounds=1, repeats=1)
-    elif size <= GROWTH[0]:  # soon done, and what is told of a hundred steps hangs on some milliseconds
+    elif (
+        exact and size <= GROWTH[0]
+    ):  # soon done, and what is told of a hundred steps hangs on some milliseconds
         limits = replace(limits, rounds=7 * limits.rounds, repeats=1)
     play(Table(case, work, bench.results, limits, bench.slots, top), rivals, bench.say)
 

@@ -321,6 +321,19 @@ def test_a_package_that_starts_threads_is_never_forked_with_them(bench: Bench) -
         assert ended.metrics == {"threads": 2}, ended  # its own thread, alive: not a fork's dead copy
 
 
+@pytest.mark.parametrize("more", ["", "import pdb\n"])  # which imports the other `code`
+def test_a_package_of_the_project_with_the_name_of_a_standard_module_is_the_projects(
+    bench: Bench, more: str
+) -> None:
+    write(bench, "code/__init__.py", "")
+    for name in ("one", "two"):
+        write(bench, f"code/{name}.py", f"def f():\n    {more or 'pass'}\n    return {{'it': '{name}'}}\n")
+    for _ in range(3):  # there are two zygotes: some call is the second one of its zygote
+        for name in ("one", "two"):
+            ended = bench.do(bench.call(f"code.{name}:f"))
+            assert ended.metrics == {"it": name}, ended.error or ended
+
+
 def test_a_package_that_crashes_when_imported_fails_its_step_alone(bench: Bench) -> None:
     site = bench.root / "venv" / "site-packages"
     write(bench, "venv/site-packages/crashing.py", "import os\nos.abort()\n")

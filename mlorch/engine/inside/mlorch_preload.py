@@ -65,17 +65,24 @@ class Preload:
             sys.path.pop(0)
         mine = {name: text for name, text in THREADLESS.items() if name not in os.environ}
         os.environ.update(mine)
+        before = set(sys.modules)
         for name in new:
-            self._import(name)
+            self._import(name, root)
         for name in mine:  # an attempt's environment is its own
             os.environ.pop(name, None)
         if was_first:
             sys.path.insert(0, root)
         self._check()
+        for name in sys.modules.keys() - before:
+            if (
+                "." not in name and _file(root, name) is not None
+            ):  # an attempt would get this one, and not the project's
+                self._foreign = self._foreign or name
 
-    def _import(self, name: str) -> None:
+    def _import(self, name: str, root: str) -> None:
         self._tried.add(name)
-        if not self._may(name.partition(".")[0]):
+        top = name.partition(".")[0]
+        if _file(root, top) is not None or not self._may(top):
             return
         try:
             importlib.import_module(name)
