@@ -321,16 +321,20 @@ def test_a_package_that_starts_threads_is_never_forked_with_them(bench: Bench) -
         assert ended.metrics == {"threads": 2}, ended  # its own thread, alive: not a fork's dead copy
 
 
-@pytest.mark.parametrize("more", ["", "import pdb\n"])  # which imports the other `code`
-def test_a_package_of_the_project_with_the_name_of_a_standard_module_is_the_projects(
-    bench: Bench, more: str
+@pytest.mark.parametrize("package", ["code", "inner"])
+def test_a_package_of_the_project_with_the_name_of_another_module_is_the_projects(
+    bench: Bench, package: str
 ) -> None:
-    write(bench, "code/__init__.py", "")
+    """`code` is a standard module; `inner` is one that an installed package imports."""
+    site = {"PYTHONPATH": str(bench.root / "venv" / "site-packages")}
+    write(bench, "venv/site-packages/outer.py", "import inner\n")
+    write(bench, "venv/site-packages/inner.py", "")
+    write(bench, f"{package}/__init__.py", "")
     for name in ("one", "two"):
-        write(bench, f"code/{name}.py", f"def f():\n    {more or 'pass'}\n    return {{'it': '{name}'}}\n")
+        write(bench, f"{package}/{name}.py", f"def f():\n    import outer\n    return {{'it': '{name}'}}\n")
     for _ in range(3):  # there are two zygotes: some call is the second one of its zygote
         for name in ("one", "two"):
-            ended = bench.do(bench.call(f"code.{name}:f"))
+            ended = bench.do(bench.call(f"{package}.{name}:f", env=site))
             assert ended.metrics == {"it": name}, ended.error or ended
 
 
