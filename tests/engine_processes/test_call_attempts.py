@@ -330,8 +330,9 @@ def test_a_package_of_the_project_with_the_name_of_another_module_is_the_project
     write(bench, "venv/site-packages/outer.py", "import inner\n")
     write(bench, "venv/site-packages/inner.py", "")
     write(bench, f"{package}/__init__.py", "")
+    used = "import outer" if package == "inner" else "pass"
     for name in ("one", "two"):
-        write(bench, f"{package}/{name}.py", f"def f():\n    import outer\n    return {{'it': '{name}'}}\n")
+        write(bench, f"{package}/{name}.py", f"def f():\n    {used}\n    return {{'it': '{name}'}}\n")
     for _ in range(3):  # there are two zygotes: some call is the second one of its zygote
         for name in ("one", "two"):
             ended = bench.do(bench.call(f"{package}.{name}:f", env=site))
