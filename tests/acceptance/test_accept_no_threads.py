@@ -27,6 +27,16 @@ threading.Thread.start = refuse
 from mlorch.cli import main
 sys.exit(main())
 """
+NO_PIPE = """
+import errno, os, sys
+
+def refuse():
+    raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+os.pipe = refuse
+from mlorch.cli import main
+sys.exit(main())
+"""
 WIDE = """
 steps:
   each:
@@ -105,6 +115,15 @@ def test_a_run_that_can_not_do_without_names_the_machine(project: Project, threa
     done = refused(project, thread, "--keep-going", TOKEN="a long secret")
     assert done.returncode == 8 and "thread" in done.stderr, (done.returncode, done.stderr)
     project.cli("run", TOKEN="a long secret")
+
+
+def test_a_run_that_gets_no_pipe_names_the_machine(project: Project) -> None:
+    project.pipeline(WIDE)
+    command = [sys.executable, "-c", NO_PIPE, "run"]
+    done = subprocess.run(command, cwd=project.root, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 8 and "nothing can be started" in done.stderr, done.stderr
+    assert "Traceback" not in done.stderr
+    assert "6 ran" in project.cli("run").stdout
 
 
 def test_alerts_are_sent_at_the_end(project: Project) -> None:

@@ -74,9 +74,8 @@ class Preload:
             sys.path.insert(0, root)
         self._check()
         for name in sys.modules.keys() - before:
-            if (
-                "." not in name and _file(root, name) is not None
-            ):  # an attempt would get this one, and not the project's
+            # an attempt would get this one, and not the project's
+            if "." not in name and _file(root, name) is not None:
                 self._foreign = self._foreign or name
 
     def _import(self, name: str, root: str) -> None:
